@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: PostgreSQL
+// Everything that can happen to a worker's core. Effects are its answer (session/effect.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "pgweir/base/bytes.h"
+#include "pgweir/base/ids.h"
+#include "pgweir/session/effect.h"
+
+namespace pgweir {
+
+namespace config {
+class Settings;
+}  // namespace config
+
+// Where a client comes from.
+struct ClientAddress {
+    bool is_unix = false;
+    std::string host;        // Numeric, without a port; empty for a Unix socket.
+    std::uint16_t port = 0;  // 0 for a Unix socket.
+    std::string peer_user;   // The operating system's user behind a Unix socket, if known.
+};
+
+// What the edge knows of a connection once its handshake is done.
+struct TlsPeer {
+    std::string version;      // "TLSv1.3"
+    std::string cipher;       // OpenSSL's name.
+    std::string common_name;  // CN of the verified peer certificate; empty without one.
+    // tls-server-end-point channel binding data (RFC 5929): the hash of the *server's* certificate,
+    // ours towards a client, the node's towards a server. Empty if it has no defined hash.
+    Bytes server_end_point;
+};
+
+// The edge chose the id (IdAllocator); the client may speak.
+struct ClientOpened {
+    ClientId client;
+    ClientAddress address;
+};
+struct ClientBytes {
+    ClientId client;
+    ByteView bytes;  // Consumed: the core keeps what it needs.
+};
+struct ClientSecured {
+    ClientId client;
+    TlsPeer tls;
+};
+// End of file, reset, or a failed handshake: nothing more will come, nothing can be sent. The core
+// forgets the client and answers with no CloseClient: the edge has closed it.
+struct ClientClosed {
+    ClientId client;
+    std::string reason;
+};
+// More than the high watermark of bytes waits to go out; fewer than the low watermark do again.
+struct ClientBlocked {
+    ClientId client;
+};
+struct ClientDrained {
+    ClientId client;
+};
+
+// The core chose the id (OpenServer).
+struct ServerOpened {
+    ServerId server;
+};
+struct ServerOpenFailed {
+    ServerId server;
+    std::string reason;
+};
+struct ServerBytes {
+    ServerId server;
+    ByteView bytes;
+};
+struct ServerSecured {
+    ServerId server;
+    TlsPeer tls;
+};
+// As ClientClosed.
+struct ServerClosed {
+    ServerId server;
+    std::string reason;
+};
+struct ServerBlocked {
+    ServerId server;
+};
+struct ServerDrained {
+    ServerId server;
+};
+
+// From another worker, or from this one.
+struct Posted {
+    WorkerIndex from = 0;
+    std::unique_ptr<Message> message;
+};
+
+// next_deadline() has come.
+struct Woken {};
+
+// New settings were read and checked; every worker gets the same object.
+struct SettingsChanged {
+    std::shared_ptr<const config::Settings> settings;
+};
+// What a reload that this client asked for (AskProcess) came to.
+struct ReloadFinished {
+    ClientId client;
+    std::string failure;               // Empty: applied.
+    std::vector<std::string> notices;  // E.g. options that need a restart.
+};
+
+enum class ShutdownMode : std::uint8_t {
+    Drain,      // Transactions finish, up to shutdown_timeout; then as Now.
+    Now,        // Everybody gets 57P01 at once.
+};
+struct ShutdownRequested {
+    ShutdownMode mode = ShutdownMode::Drain;
+};
+
+using Event = std::variant<ClientBytes, ServerBytes, ClientOpened, ClientSecured, ClientClosed,
+                           ClientBlocked, ClientDrained, ServerOpened, ServerOpenFailed,
+                           ServerSecured, ServerClosed, ServerBlocked, ServerDrained, Posted, Woken,
+                           SettingsChanged, ReloadFinished, ShutdownRequested>;
+
+}  // namespace pgweir

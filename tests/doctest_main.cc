@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: PostgreSQL
+// The entry point that every test program shares.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
