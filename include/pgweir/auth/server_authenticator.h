@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: PostgreSQL
+// Our login to a PostgreSQL server: the answers to its Authentication requests. The server may be
+// anybody: what it asks for is checked against what we are willing to do, and a SCRAM exchange
+// that it doesn't finish with the right signature fails.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "pgweir/auth/scram.h"
+#include "pgweir/auth/secret.h"
+#include "pgweir/base/bytes.h"
+#include "pgweir/base/entropy.h"
+#include "pgweir/base/result.h"
+
+namespace pgweir::auth {
+
+// What libpq's require_auth names: none, password, md5, scram-sha-256.
+struct RequireAuth {
+    bool none = true;
+    bool password = true;
+    bool md5 = true;
+    bool scram = true;
+
+    bool operator==(const RequireAuth&) const = default;
+};
+// "scram-sha-256,md5" allows these alone; "!password,!none" forbids these alone; "" allows all.
+Result<RequireAuth, std::string> parse_require_auth(std::string_view text);
+
+enum class ServerLink : std::uint8_t { Plain, Tls, UnixSocket };
+
+struct ServerAuthPolicy {
+    RequireAuth require_auth;
+    // Whether a password may cross a network unencrypted.
+    enum class Cleartext : std::uint8_t { OnlyProtected, Anywhere };
+    Cleartext cleartext = Cleartext::OnlyProtected;
+    ChannelBinding channel_binding = ChannelBinding::Prefer;
+    std::uint32_t scram_iterations_max = 100'000;
+};
+
+struct ServerAuthRequest {
+    std::string user;
+    LoginSecret secret;
+    ServerLink link = ServerLink::Plain;
+    Bytes server_end_point;  // TlsPeer::server_end_point; empty without TLS.
+    ServerAuthPolicy policy;
+};
+
+// The body of a 'p' message to send (PasswordMessage, SASLInitialResponse, SASLResponse).
+struct SendAuthResponse {
+    Bytes body;
+};
+// Nothing to send; another Authentication message follows.
+struct AwaitServer {};
+// AuthenticationOk, and everything was as it has to be.
+struct ServerAuthDone {};
+// For the log: clients hear 08006 without details.
+struct ServerAuthFailed {
+    std::string log_text;
+};
+using ServerAuthStep =
+    std::variant<SendAuthResponse, AwaitServer, ServerAuthDone, ServerAuthFailed>;
+
+//   state           message                     → state           step
+//   Start           AuthenticationOk            → Finished        Done, if require_auth has none
+//   Start           AuthenticationCleartext…    → ExpectOk        the password
+//   Start           AuthenticationMD5Password   → ExpectOk        the response
+//   Start           AuthenticationSASL          → ExpectContinue  SASLInitialResponse
+//   ExpectContinue  AuthenticationSASLContinue  → ExpectFinal     SASLResponse
+//   ExpectFinal     AuthenticationSASLFinal     → ExpectOk        nothing
+//   ExpectOk        AuthenticationOk            → Finished        Done
+//   any             anything else               → Finished        Failed
+class ServerAuthenticator {
+ public:
+    // `entropy` and `cache` (may be null) outlive the authenticator.
+    ServerAuthenticator(ServerAuthRequest request, Entropy& entropy,
+                        ScramKeyCache* cache = nullptr);
+
+    // The body of one 'R' message.
+    ServerAuthStep handle(ByteView body);
+
+ private:
+    enum class State : std::uint8_t { Start, ExpectContinue, ExpectFinal, ExpectOk, Finished };
+
+    ServerAuthStep handle_start(std::uint32_t code, ByteView rest);
+    ServerAuthStep handle_ok(ByteView rest);
+    ServerAuthStep handle_cleartext(ByteView rest);
+    ServerAuthStep handle_md5(ByteView rest);
+    ServerAuthStep handle_sasl(ByteView rest);
+    ServerAuthStep handle_continue(ByteView rest);
+    ServerAuthStep handle_final(ByteView rest);
+    ServerAuthStep fail(std::string log_text);
+
+    // Constant after construction.
+    ServerAuthRequest request_;
+    Entropy& entropy_;
+    ScramKeyCache* cache_;
+    // Changes with every message.
+    State state_ = State::Start;
+    std::optional<ScramClient> scram_;
+};
+
+}  // namespace pgweir::auth
