@@ -13,19 +13,19 @@ namespace pgweir::wire {
 // Views into the body, or into what the writer is given. A field that is not there is empty: a
 // broken server may leave out any of them, even SQLSTATE.
 struct ErrorFields {
-    std::string_view severity;            // S, in the language of the session
-    std::string_view severity_invariant;  // V, never translated
-    std::string_view sqlstate;            // C
-    std::string_view message;             // M
-    std::string_view detail;              // D
-    std::string_view hint;                // H
-    std::string_view position;            // P
-    std::string_view where;               // W
-    std::string_view schema;              // s
-    std::string_view table;               // t
-    std::string_view column;              // c
-    std::string_view constraint;          // n
-    std::string_view routine;             // R
+    std::string_view severity = {};            // S, in the language of the session
+    std::string_view severity_invariant = {};  // V, never translated
+    std::string_view sqlstate = {};            // C
+    std::string_view message = {};             // M
+    std::string_view detail = {};              // D
+    std::string_view hint = {};                // H
+    std::string_view position = {};            // P
+    std::string_view where = {};               // W
+    std::string_view schema = {};              // s
+    std::string_view table = {};               // t
+    std::string_view column = {};              // c
+    std::string_view constraint = {};          // n
+    std::string_view routine = {};             // R
 
     // "FATAL" or "PANIC": the server closes the connection.
     bool is_fatal() const;
