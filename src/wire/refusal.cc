@@ -97,15 +97,17 @@ RefusalText sentence(const Refusal& r) {
             return fatal("08P01", {"expected password response, got ", r.subject}, {kClientBroken});
         case Reason::MalformedSasl:
             return fatal("08P01", {"malformed SCRAM message"}, {kClientBroken});
-        case Reason::MessageTooLarge:
+        case Reason::MessageTooLarge: {
+            const std::string_view option = r.option.empty() ? "max_message_size" : r.option;
             return fatal("54000",
-                         {"message ", r.subject, " of ", r.value,
-                          " bytes is too large (max_message_size = ", r.limit, ")"},
-                         {"Send less at once, or raise max_message_size."});
+                         {"message ", r.subject, " of ", r.value, " bytes is too large (", option,
+                          " = ", r.limit, ")"},
+                         {"Send less at once, or raise ", option, "."});
+        }
         case Reason::PartialMessageTimeout:
             return fatal(
                 "08P01",
-                {"the rest of a message did not come within client_frame_timeout = ", r.limit});
+                {"the rest of a message did not come within partial_frame_timeout = ", r.limit});
 
         // Who the client is.
         case Reason::NoUserName:
@@ -174,17 +176,19 @@ RefusalText sentence(const Refusal& r) {
             return notice("00000", {"waiting for a server of pool ", r.subject, " (", r.option,
                                     " = ", r.value, ")"});
         case Reason::TooManyStatements:
-            return error(
-                "53400",
-                {"too many prepared statements in this session (", r.option, " = ", r.limit, ")"},
-                {"Close statements that are not needed, or raise ", r.option, "."});
+            return error("53400",
+                         {"too many prepared statements in this session "
+                          "(max_client_prepared_statements = ",
+                          r.limit, ")"},
+                         {"Close statements that are not needed, or raise "
+                          "max_client_prepared_statements."});
         case Reason::StatementMemory:
             return error("53400",
                          {"prepared statements need too much memory "
-                          "(max_prepared_statement_bytes = ",
+                          "(prepared_statements_memory = ",
                           r.limit, ")"},
                          {"Close statements that are not needed, or raise "
-                          "max_prepared_statement_bytes."});
+                          "prepared_statements_memory."});
 
         // Servers.
         case Reason::ServerUnreachable:

@@ -25,8 +25,9 @@ enum class RefusalReason : std::uint8_t {
     BytesBeforeTls,         //
     PasswordExpected,       // subject: the byte or message name
     MalformedSasl,          // detail
-    MessageTooLarge,        // subject: message name, value: its bytes, limit: max_message_size
-    PartialMessageTimeout,  // limit: of client_frame_timeout
+    MessageTooLarge,        // subject: message name, value: its bytes, limit, option (if not
+                            // max_message_size)
+    PartialMessageTimeout,  // limit: of partial_frame_timeout
 
     // Who the client is, and whether it may come in. The connection ends.
     NoUserName,               //
@@ -51,8 +52,8 @@ enum class RefusalReason : std::uint8_t {
                              // limit (both empty: no server could be opened), limit: the
                              // timeout, detail: the last failure to open a server
     QueryWaitNotice,         // NOTICE. subject: pool, option, value
-    TooManyStatements,       // value: prepared statements, limit: option's value, option
-    StatementMemory,         // limit: of max_prepared_statement_bytes
+    TooManyStatements,       // limit: of max_client_prepared_statements
+    StatementMemory,         // limit: of prepared_statements_memory
 
     // Servers.
     ServerUnreachable,        // subject: pool, detail: reason
