@@ -17,6 +17,8 @@
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/ids.h"
 #include "pgweir/base/log.h"
+#include "pgweir/config/node_address.h"
+#include "pgweir/config/tls_mode.h"
 
 namespace pgweir {
 
@@ -37,8 +39,6 @@ struct StartClientTls {
     ByteView received;
     bool require_alpn = false;  // Direct TLS demands ALPN "postgresql".
 };
-
-enum class TlsMode : std::uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 
 // The edge starts a TLS handshake as the client side; ServerSecured follows, or ServerClosed.
 struct StartServerTls {
@@ -73,13 +73,6 @@ struct CloseClient {
 struct CloseServer {
     ServerId server;
     CloseMode mode = CloseMode::Flush;
-};
-
-// Where a node listens. A host that begins with '/' is the directory of a Unix socket, as in libpq.
-struct NodeAddress {
-    std::string host;
-    std::uint16_t port = 5432;
-    bool operator==(const NodeAddress&) const = default;
 };
 
 // The edge resolves and connects; ServerOpened or ServerOpenFailed follows. Time limits are the
