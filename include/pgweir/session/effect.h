@@ -62,7 +62,8 @@ struct ResumeServer {
 };
 
 enum class CloseMode : std::uint8_t {
-    Flush,  // What was sent goes out first (bounded by the edge's own deadline), then an orderly end.
+    Flush,  // What was sent goes out first (bounded by the edge's own deadline), then an orderly
+            // end.
     Abort,  // At once.
 };
 // No event names this client (or server) after these; the id is free.

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: PostgreSQL
+// What a server still owes: one entry for each message sent to it that brings an answer, in order.
+// It is the only authority on whose an answer is, and on whether one was asked for at all.
+//
+// Message Flow, "Extended Query": after an error the server skips everything up to Sync; the
+// entries up to the next Sync then go, and each says what its message would have changed, so that
+// the change can be taken back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pgweir/base/assert.h"
+#include "pgweir/session/statements.h"
+
+namespace pgweir::session {
+
+enum class Expected : std::uint8_t {
+    Parse,               // ParseComplete
+    Bind,                // BindComplete
+    Close,               // CloseComplete
+    DescribeStatement,   // ParameterDescription, then as DescribePortal
+    DescribePortal,      // RowDescription or NoData
+    Execute,             // rows, then CommandComplete, EmptyQueryResponse or PortalSuspended
+    Query,               // anything, then ReadyForQuery
+    FunctionCall,        // FunctionCallResponse, then ReadyForQuery
+    Sync,                // ReadyForQuery
+    CopyEnd,             // no answer: CopyDone or CopyFail went by here
+    LocalParseComplete,  // no question was sent: pgweir answers ParseComplete when its turn comes
+    LocalError,          // no question was sent: pgweir answers `name` (a whole ErrorResponse)
+};
+
+// Who asked.
+enum class Asker : std::uint8_t {
+    Client,    // Answers go to the client.
+    Pgweir,    // Answers are swallowed; an error is the client's if it takes the place of its own.
+    Quiet,     // Answers are swallowed, errors too: nothing hangs on them.
+    Settings,  // Answers are swallowed, rows included; an error means that the lease is worthless.
+};
+
+struct Expectation {
+    Expected kind = Expected::Sync;
+    Asker asker = Asker::Client;
+    // Parse of a name that is taken: the server will answer 42P05, nothing changes.
+    bool is_duplicate = false;
+    // This unit ends a transaction, if the server runs it (for the wording of a loss only).
+    bool may_commit = false;
+    // Close of a statement of pgweir's own: its number on the server.
+    std::uint64_t number = 0;
+    // Parse, Close, Bind, DescribeStatement: the statement meant.
+    StatementRef statement;
+    // Parse of the unnamed statement, Close: what the client's name meant before.
+    StatementRef previous;
+    // Parse, Close: the client's name of the statement. LocalError: the message.
+    std::string name;
+};
+
+// A ring that keeps its memory up to kKeptEntries: steady state allocates nothing.
+class AnswerQueue {
+ public:
+    static constexpr std::size_t kKeptEntries = 64;
+
+    bool empty() const { return head_ == tail_; }
+    std::size_t size() const { return tail_ - head_; }
+
+    Expectation& push(Expected kind, Asker asker) {
+        if (size() == ring_.size()) grow();
+        Expectation& entry = at(tail_++);
+        entry.kind = kind;
+        entry.asker = asker;
+        return entry;
+    }
+    // REQUIRES: !empty().
+    Expectation& front() {
+        PGWEIR_ASSERT(!empty());
+        return at(head_);
+    }
+    const Expectation& front() const {
+        PGWEIR_ASSERT(!empty());
+        return ring_[head_ & (ring_.size() - 1)];
+    }
+    // REQUIRES: !empty().
+    void pop() {
+        PGWEIR_ASSERT(!empty());
+        Expectation& entry = at(head_++);
+        if (entry.statement || entry.previous || !entry.name.empty() || entry.is_duplicate ||
+            entry.may_commit || entry.number != 0) {
+            entry = Expectation{};
+        }
+        if (head_ == tail_ && ring_.size() > kKeptEntries) {
+            ring_ = std::vector<Expectation>(kKeptEntries);
+            head_ = tail_ = 0;
+        }
+    }
+    // The i-th from the front. REQUIRES: i < size().
+    Expectation& operator[](std::size_t i) {
+        PGWEIR_ASSERT(i < size());
+        return at(head_ + i);
+    }
+    void erase(std::size_t i);
+    void clear();
+
+ private:
+    Expectation& at(std::size_t index) { return ring_[index & (ring_.size() - 1)]; }
+    void grow();
+
+    std::vector<Expectation> ring_;  // Size 0 or a power of two.
+    std::size_t head_ = 0;
+    std::size_t tail_ = 0;
+};
+
+}  // namespace pgweir::session

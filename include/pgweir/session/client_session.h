@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: PostgreSQL
+// One client after its login: forwards what it says to the server it leases, frame by frame, and
+// says when it needs a lease. What an idle client costs is this object: it holds no buffer.
+//
+//   state     event                     → state     what follows
+//   Idle      a message for a server    → Waiting   consume() says Need::Lease
+//   Waiting   lease granted             → Leased    begin_lease(), then consume() goes on
+//   Waiting   refused                   → Idle      refuse_unit(): error, then up to the next Sync
+//   Leased    server ready              → Idle      end_lease()
+//   Leased    server lost               → Idle      server_lost(): error, ReadyForQuery
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "pgweir/base/byte_queue.h"
+#include "pgweir/base/ids.h"
+#include "pgweir/session/effect.h"
+#include "pgweir/session/lost_transaction.h"
+#include "pgweir/session/parameters.h"
+#include "pgweir/session/server_session.h"
+#include "pgweir/session/statements.h"
+#include "pgweir/wire/refusal.h"
+
+namespace pgweir::session {
+
+// What all sessions of a pool mode obey. Outlives them.
+struct SessionRules {
+    // Statements are renamed and prepared where they are needed: transaction and statement mode.
+    bool carries_statements = true;
+    std::uint64_t server_statements_max = 200;
+    std::uint64_t client_statements_max = 10000;
+    std::uint64_t message_bytes_max = 1U << 30;
+    std::uint64_t buffered_bytes_max = 16U << 20;
+};
+
+enum class Need : std::uint8_t {
+    More,       // Everything that can be done is done.
+    Lease,      // A server, to go on with.
+    Terminate,  // The client says good-bye.
+    Close,      // `refusal` was broken beyond repair: tell it and close.
+};
+
+struct Step {
+    Need need = Need::More;
+    std::size_t consumed = 0;
+    std::optional<wire::Refusal> refusal;
+};
+
+// Where the bytes that consume() looks at live: a view of the event, or the session's own queue,
+// from which effects must not point.
+enum class Source : std::uint8_t { Event, Held };
+
+class ClientSession {
+ public:
+    enum class State : std::uint8_t { Idle, Waiting, Leased };
+
+    ClientSession(ClientId id, const SessionRules& rules, StatementDirectory& statements,
+                  ParameterDirectory& parameters, ParametersRef wanted);
+    ClientSession(const ClientSession&) = delete;
+    ClientSession& operator=(const ClientSession&) = delete;
+
+    ClientId id() const { return id_; }
+    State state() const { return state_; }
+
+    // Forwards as many messages as it can. `server` is the leased one, or nullptr.
+    Step consume(ByteView bytes, Source source, ServerSession* server, EffectList& effects);
+
+    // Input that can't be used yet.
+    ByteQueue& input() { return input_; }
+    const ByteQueue& input() const { return input_; }
+    // More messages are in flight than a server should owe: goes on when it owes fewer.
+    bool is_stalled() const { return is_stalled_; }
+    // A message was begun and not ended.
+    bool is_mid_frame() const { return streaming_ > 0 || (!input_.empty() && is_partial_); }
+
+    void wait() { state_ = State::Waiting; }
+    // Brings the server's parameters to what this client wants, in front of its messages.
+    void begin_lease(ServerSession& server, EffectList& effects);
+    void end_lease();
+
+    // No server for the unit that waits: the error, and the session goes on behind that unit.
+    void refuse_unit(const wire::Refusal& refusal, EffectList& effects);
+    // The leased server is gone. False if part of a message had been passed on: the client can't
+    // be told anything then and must be closed.
+    bool server_lost(ServerSession& server, const std::string& pool, EffectList& effects);
+    bool is_in_lost_transaction() const { return lost_ != nullptr; }
+
+    // Called by the server's relay.
+    void skip_to_sync() { skips_to_sync_ = true; }
+    void parameter_reported(std::string_view name, std::string_view value);
+    void forget_statements();
+    void forget_statement(std::string_view name);
+    void restore_statement(std::string_view name, const StatementRef& statement);
+    void set_unnamed(StatementRef statement) { unnamed_ = std::move(statement); }
+
+    const ParametersRef& wanted() const { return wanted_; }
+    void set_wanted(ParametersRef wanted) { wanted_ = std::move(wanted); }
+    std::size_t statement_count() const { return statements_ ? statements_->size() : 0; }
+
+    // Input that waits beyond this makes the proxy stop reading.
+    static constexpr std::size_t kInputBytesMax = 64 * 1024;
+
+ private:
+    struct Relay;  // One call of consume().
+
+    // Constant after construction.
+    ClientId id_;
+    const SessionRules* rules_;
+    StatementDirectory* statement_directory_;
+    ParameterDirectory* parameter_directory_;
+    // Changes with every event.
+    State state_ = State::Idle;
+    bool skips_to_sync_ = false;
+    bool is_stalled_ = false;
+    bool is_partial_ = false;
+    bool streaming_to_server_ = false;
+    std::uint64_t streaming_ = 0;
+    ByteQueue input_;
+    std::unique_ptr<ClientStatements> statements_;
+    StatementRef unnamed_;
+    std::unique_ptr<LostTransaction> lost_;
+    ParametersRef wanted_;
+};
+
+static_assert(sizeof(ClientSession) <= 192, "an idle client costs less than 2 KiB");
+
+}  // namespace pgweir::session

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: PostgreSQL
+// A transaction whose server is gone, seen from its client: it has failed as PostgreSQL fails one.
+// Until ROLLBACK or COMMIT ends it, every statement gets 25P02; no server is needed for that.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "pgweir/base/bytes.h"
+
+namespace pgweir::session {
+
+class LostTransaction {
+ public:
+    // Answers one whole message into `out`. Not for Terminate.
+    void answer(Byte tag, ByteView body, Bytes& out);
+    // The client ended it, and has been told ReadyForQuery idle.
+    bool is_over() const { return is_over_; }
+    // The error that says why comes before anything else.
+    void announce(Bytes error) { announcement_ = std::move(error); }
+
+ private:
+    void fail(Bytes& out);
+    void ready(Bytes& out);
+
+    Bytes announcement_;
+    bool exit_parsed_ = false;  // The unnamed statement is ROLLBACK or the like.
+    bool ended_ = false;        // ROLLBACK was executed; ReadyForQuery says idle.
+    bool skips_to_sync_ = false;
+    bool is_over_ = false;
+};
+
+// ROLLBACK, ABORT, COMMIT or END of the whole transaction (not: ROLLBACK TO a savepoint).
+bool ends_failed_transaction(std::string_view text);
+
+}  // namespace pgweir::session

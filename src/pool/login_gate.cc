@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "pgweir/pool/login_gate.h"
+
+#include <algorithm>
+
+#include "pgweir/base/assert.h"
+
+namespace pgweir::pool {
+
+bool LoginGate::may_try(Instant now) const {
+    if (failures_ == 0) return under_way_ < kConcurrentMax;
+    return under_way_ == 0 && now >= closed_until_;
+}
+
+Instant LoginGate::next_try() const {
+    return failures_ > 0 && under_way_ == 0 ? closed_until_ : Instant::never();
+}
+
+void LoginGate::tried() {
+    ++under_way_;
+}
+
+void LoginGate::succeeded() {
+    PGWEIR_ASSERT(under_way_ > 0);
+    --under_way_;
+    failures_ = 0;
+}
+
+void LoginGate::failed(Instant now, Random& random) {
+    PGWEIR_ASSERT(under_way_ > 0);
+    --under_way_;
+    ++failures_;
+    const std::uint32_t doublings = std::min<std::uint32_t>(failures_ - 1, 16);
+    const std::int64_t ceiling = std::min(max_.us, base_.us << doublings);
+    // Full jitter, but never at once: many proxies that failed together come back apart.
+    const std::int64_t floor = std::max<std::int64_t>(ceiling / 8, 1);
+    const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(ceiling - floor, 1));
+    closed_until_ =
+        now + Duration::microseconds(floor + static_cast<std::int64_t>(random.below(spread)));
+}
+
+void LoginGate::abandoned() {
+    PGWEIR_ASSERT(under_way_ > 0);
+    --under_way_;
+}
+
+}  // namespace pgweir::pool

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "pgweir/session/answer_queue.h"
+
+#include <utility>
+
+namespace pgweir::session {
+
+void AnswerQueue::erase(std::size_t i) {
+    PGWEIR_ASSERT(i < size());
+    for (std::size_t k = head_ + i; k + 1 != tail_; ++k) at(k) = std::move(at(k + 1));
+    --tail_;
+    at(tail_) = Expectation{};
+}
+
+void AnswerQueue::clear() {
+    while (!empty()) pop();
+}
+
+void AnswerQueue::grow() {
+    std::vector<Expectation> larger(ring_.empty() ? 8 : ring_.size() * 2);
+    const std::size_t held = size();
+    for (std::size_t i = 0; i < held; ++i) larger[i] = std::move(at(head_ + i));
+    ring_ = std::move(larger);
+    head_ = 0;
+    tail_ = held;
+}
+
+}  // namespace pgweir::session

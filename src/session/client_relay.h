@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: PostgreSQL
+// One pass over bytes of a client: what goes to its server, under which names, and what the server
+// will owe for it.
+#pragma once
+
+#include "pgweir/session/client_session.h"
+#include "pgweir/wire/frontend_messages.h"
+
+namespace pgweir::session {
+
+struct ClientSession::Relay {
+    ClientSession& client;
+    ServerSession* server;
+    EffectList& effects;
+    Source source;
+    Step step;
+    // Something of this pass lies in scratch already: what follows is copied behind it, so that
+    // it goes out in one piece.
+    bool gathers;
+
+    Step run(ByteView bytes);
+
+ private:
+    // Bytes taken; 0: the message can't be handled yet (step.need says why).
+    std::size_t message(ByteView bytes);
+    std::size_t dispatch(Byte tag, ByteView bytes, std::size_t size);
+
+    std::size_t refuse(wire::Refusal refusal);
+    std::size_t need(Need what);
+    std::size_t drop(ByteView bytes, std::size_t size);
+    // Passes the message on, as much as is there; the rest follows by itself.
+    std::size_t forward(ByteView bytes, std::size_t size);
+    void send(ByteView bytes);
+    void send_scratch(ByteView bytes);
+
+    std::size_t query(ByteView bytes, std::size_t size);
+    std::size_t deallocate(std::string_view name, const StatementRef& statement, std::size_t size);
+    std::size_t sync(ByteView bytes, std::size_t size);
+    std::size_t copy(Byte tag, ByteView bytes, std::size_t size);
+    std::size_t parse(ByteView bytes, std::size_t size);
+    std::size_t parse_large(ByteView bytes, std::size_t size);
+    std::size_t parse_unnamed(ByteView bytes, std::size_t size, ByteView definition);
+    std::size_t parse_named(ByteView bytes, std::size_t size, std::string_view name,
+                            ByteView definition);
+    std::size_t bind(ByteView bytes, std::size_t size);
+    std::size_t describe(ByteView bytes, std::size_t size);
+    std::size_t close(ByteView bytes, std::size_t size);
+    std::size_t in_lost_transaction(Byte tag, ByteView bytes, std::size_t size);
+
+    StatementRef find(std::string_view name) const;
+    // The statement is prepared on the server, by a message in front of this one if need be.
+    std::uint64_t ensure_prepared(const StatementRef& statement);
+    // False if it can't be (an error was answered).
+    bool ensure_unnamed();
+    void make_room_for_statement();
+    void close_leftovers();
+    void send_parse(std::string_view name, ByteView definition);
+    void send_close(std::string_view name);
+    void answer_error(const wire::Refusal& refusal);
+    Expectation& expect(Expected kind);
+};
+
+// The name in `DEALLOCATE [PREPARE] name`, if that is all the text says; empty for anything else
+// (also for DEALLOCATE ALL).
+std::string deallocated_name(std::string_view text);
+
+}  // namespace pgweir::session

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "pgweir/session/client_session.h"
+
+#include <utility>
+
+#include "pgweir/wire/backend_messages.h"
+#include "session/client_relay.h"
+
+namespace pgweir::session {
+
+ClientSession::ClientSession(ClientId id, const SessionRules& rules, StatementDirectory& statements,
+                             ParameterDirectory& parameters, ParametersRef wanted)
+    : id_(id),
+      rules_(&rules),
+      statement_directory_(&statements),
+      parameter_directory_(&parameters),
+      wanted_(std::move(wanted)) {}
+
+Step ClientSession::consume(ByteView bytes, Source source, ServerSession* server,
+                            EffectList& effects) {
+    Relay relay{*this, server, effects, source, {}, false};
+    return relay.run(bytes);
+}
+
+void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
+    state_ = State::Leased;
+    if (server.parameters() == wanted_) return;
+    const ParameterSet& actual = *server.parameters();
+    // What the server is, the client is told, as a server would by itself.
+    ParameterSet wanted = *wanted_;
+    Bytes reports;
+    for (const Parameter& parameter : actual.all()) {
+        if (!parameter.is_reported || !is_fixed_parameter(parameter.name)) continue;
+        const Parameter* told = wanted.find(parameter.name);
+        if (told != nullptr && told->value == parameter.value) continue;
+        wire::parameter_status(reports, parameter.name, parameter.value);
+        wanted.put(parameter.name, parameter.value, true);
+    }
+    if (!reports.empty()) {
+        effects.send(id_, effects.keep(reports));
+        wanted_ = parameter_directory_->intern(std::move(wanted));
+    }
+    const std::string difference = settings_difference(actual, *wanted_);
+    if (!difference.empty()) server.send_query(difference, Asker::Settings, effects);
+    server.set_parameters(wanted_);
+}
+
+void ClientSession::end_lease() {
+    state_ = State::Idle;
+}
+
+void ClientSession::parameter_reported(std::string_view name, std::string_view value) {
+    const Parameter* known = wanted_->find(name);
+    if (known != nullptr && known->value == value) return;
+    ParameterSet changed = *wanted_;
+    changed.put(name, value, true);
+    wanted_ = parameter_directory_->intern(std::move(changed));
+}
+
+void ClientSession::forget_statements() {
+    if (statements_ != nullptr) statements_->clear();
+}
+
+void ClientSession::forget_statement(std::string_view name) {
+    if (statements_ != nullptr) statements_->remove(name);
+}
+
+void ClientSession::restore_statement(std::string_view name, const StatementRef& statement) {
+    if (statements_ != nullptr) statements_->put(name, statement);
+}
+
+void ClientSession::refuse_unit(const wire::Refusal& refusal, EffectList& effects) {
+    state_ = State::Idle;
+    Bytes out;
+    wire::append(out, refusal);
+    // The unit that waits is at the front of the input: a Query or FunctionCall ends it by itself,
+    // anything else ends at the next Sync.
+    const ByteView input = input_.view();
+    const bool is_simple = !input.empty() && (input[0] == 'Q' || input[0] == 'F');
+    if (is_simple) {
+        wire::ready_for_query(out, wire::TransactionStatus::Idle);
+        const std::size_t size = 1 + std::size_t{load_u32(input.data() + 1)};
+        const std::size_t there = std::min(size, input.size());
+        streaming_ = size - there;
+        streaming_to_server_ = false;
+        input_.consume(there);
+    } else {
+        skips_to_sync_ = true;
+    }
+    effects.send(id_, effects.keep(out));
+}
+
+bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
+                                EffectList& effects) {
+    state_ = State::Idle;
+    if (server.is_mid_frame()) return false;
+    streaming_to_server_ = false;  // The rest of a message that was being passed on goes nowhere.
+    const wire::TransactionStatus status = server.status();
+    AnswerQueue& answers = server.answers();
+    bool is_owed = false;
+    bool may_commit = status == wire::TransactionStatus::Idle;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (answers[i].asker == Asker::Settings || answers[i].asker == Asker::Quiet) continue;
+        is_owed = is_owed || answers[i].kind != Expected::CopyEnd;
+        may_commit = may_commit || answers[i].may_commit;
+    }
+    const bool is_open = is_owed || server.is_unsynced();
+    if (!is_open && status == wire::TransactionStatus::Idle) return true;
+
+    const bool is_unknown = is_owed && may_commit;
+    wire::Refusal refusal{.reason = is_unknown ? wire::RefusalReason::ResolutionUnknown
+                                               : wire::RefusalReason::TransactionLost,
+                          .subject = pool,
+                          .detail = server.fatal_message()};
+    Bytes error;
+    wire::append(error, refusal);
+    const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown;
+    if (stays_failed) lost_ = std::make_unique<LostTransaction>();
+    if (!is_open) {
+        // Nothing was asked: the next statement hears of it.
+        lost_->announce(std::move(error));
+        return true;
+    }
+    const auto after =
+        stays_failed ? wire::TransactionStatus::Failed : wire::TransactionStatus::Idle;
+    Bytes out;
+    bool in_unit = server.is_unsynced() && answers.empty();
+    if (in_unit) out.insert(out.end(), error.begin(), error.end());
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (answers[i].asker == Asker::Settings || answers[i].asker == Asker::Quiet ||
+            answers[i].kind == Expected::CopyEnd) {
+            continue;
+        }
+        if (!in_unit) out.insert(out.end(), error.begin(), error.end());
+        in_unit = true;
+        switch (answers[i].kind) {
+            case Expected::Query:
+            case Expected::FunctionCall:
+            case Expected::Sync:
+                wire::ready_for_query(out, after);
+                in_unit = false;
+                break;
+            default:
+                break;
+        }
+    }
+    if (in_unit) skips_to_sync_ = true;
+    effects.send(id_, effects.keep(out));
+    return true;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "pgweir/session/lost_transaction.h"
+
+#include <string>
+
+#include "pgweir/wire/backend_messages.h"
+#include "pgweir/wire/frontend_messages.h"
+#include "pgweir/wire/refusal.h"
+
+namespace pgweir::session {
+
+namespace {
+
+// The next word of `text` in lower case; white space, comments and semicolons are passed over.
+std::string next_word(std::string_view& text) {
+    for (;;) {
+        while (!text.empty() &&
+               (text[0] == ' ' || (text[0] >= '\t' && text[0] <= '\r') || text[0] == ';')) {
+            text.remove_prefix(1);
+        }
+        if (text.starts_with("--")) {
+            const std::size_t end = text.find('\n');
+            text.remove_prefix(end == std::string_view::npos ? text.size() : end);
+        } else if (text.starts_with("/*")) {
+            const std::size_t end = text.find("*/", 2);
+            text.remove_prefix(end == std::string_view::npos ? text.size() : end + 2);
+        } else {
+            break;
+        }
+    }
+    std::string word;
+    while (!text.empty()) {
+        char c = text[0];
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        if ((c < 'a' || c > 'z') && c != '_') break;
+        word += c;
+        text.remove_prefix(1);
+    }
+    return word;
+}
+
+}  // namespace
+
+bool ends_failed_transaction(std::string_view text) {
+    const std::string verb = next_word(text);
+    if (verb == "commit" || verb == "end") return next_word(text) != "prepared";
+    if (verb != "rollback" && verb != "abort") return false;
+    std::string next = next_word(text);
+    if (next == "work" || next == "transaction") next = next_word(text);
+    return next != "to" && next != "prepared";
+}
+
+void LostTransaction::fail(Bytes& out) {
+    if (!announcement_.empty()) {
+        out.insert(out.end(), announcement_.begin(), announcement_.end());
+        announcement_.clear();
+        return;
+    }
+    wire::append(out, wire::Refusal{.reason = wire::RefusalReason::TransactionAborted});
+}
+
+void LostTransaction::ready(Bytes& out) {
+    wire::ready_for_query(out,
+                          ended_ ? wire::TransactionStatus::Idle : wire::TransactionStatus::Failed);
+    is_over_ = ended_;
+}
+
+void LostTransaction::answer(Byte tag, ByteView body, Bytes& out) {
+    if (skips_to_sync_ && tag != 'S') return;
+    switch (tag) {
+        case 'Q': {
+            const auto text = wire::read_query(body);
+            if (text && ends_failed_transaction(*text)) {
+                // PostgreSQL answers ROLLBACK to COMMIT, too.
+                wire::command_complete(out, "ROLLBACK");
+                ended_ = true;
+            } else {
+                fail(out);
+            }
+            ready(out);
+            return;
+        }
+        case 'P': {
+            const auto message = wire::read_parse(body);
+            exit_parsed_ = message && ends_failed_transaction(message->text);
+            if (exit_parsed_) return wire::parse_complete(out);
+            break;
+        }
+        case 'B':
+            if (exit_parsed_) return wire::bind_complete(out);
+            break;
+        case 'D':
+            if (exit_parsed_) return wire::no_data(out);
+            break;
+        case 'E':
+            if (exit_parsed_) {
+                ended_ = true;
+                return wire::command_complete(out, "ROLLBACK");
+            }
+            break;
+        case 'C':
+            return wire::close_complete(out);
+        case 'S':
+            skips_to_sync_ = false;
+            return ready(out);
+        case 'F':
+            fail(out);
+            return ready(out);
+        default:
+            return;  // Flush and stray COPY messages have no answer.
+    }
+    fail(out);
+    skips_to_sync_ = true;
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "session/server_relay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pgweir/session/client_session.h"
+#include "pgweir/wire/backend_messages.h"
+
+namespace pgweir::session {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = 5;
+// Messages that must be seen whole are small; a server that says otherwise is broken.
+constexpr std::uint32_t kWholeBytesMax = 1U << 20;
+// PostgreSQL builds no message over 1 GiB (MaxAllocSize).
+constexpr std::uint32_t kLengthMax = 0x3fffffff;
+
+bool must_be_whole(Byte tag) {
+    return tag == 'Z' || tag == 'C' || tag == 'E' || tag == 'S';
+}
+
+}  // namespace
+
+void ServerSession::Relay::run(ByteView bytes) {
+    while (!bytes.empty() && !broken()) {
+        if (server.streaming_ > 0) {
+            const std::size_t n = std::min<std::uint64_t>(server.streaming_, bytes.size());
+            if (server.streaming_to_client_) send(bytes.first(n));
+            server.streaming_ -= n;
+            bytes = bytes.subspan(n);
+            continue;
+        }
+        if (!server.held_.empty()) {
+            if (!complete_held(bytes)) return;
+            continue;
+        }
+        bytes = bytes.subspan(message(bytes));
+    }
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::violation(std::string what) {
+    if (!broken()) news.violation = std::move(what);
+    return Verdict::Violation;
+}
+
+void ServerSession::Relay::send(ByteView bytes) {
+    if (client != nullptr) effects.send(client->id(), bytes);
+}
+
+bool ServerSession::Relay::complete_held(ByteView& bytes) {
+    ByteQueue& held = server.held_;
+    std::size_t wanted = kHeaderBytes;
+    if (held.size() >= kHeaderBytes) wanted = 1 + std::size_t{load_u32(held.view().data() + 1)};
+    const std::size_t n = std::min(wanted - held.size(), bytes.size());
+    held.append(bytes.first(n));
+    bytes = bytes.subspan(n);
+    if (held.size() < wanted) return false;
+    // The message outlives the queue in the effects.
+    const ByteView kept = effects.keep(held.view());
+    held.clear();
+    message(kept);
+    return true;
+}
+
+std::size_t ServerSession::Relay::message(ByteView bytes) {
+    if (bytes.size() < kHeaderBytes) {
+        server.held_.append(bytes);
+        return bytes.size();
+    }
+    const Byte tag = bytes[0];
+    const std::uint32_t length = load_u32(bytes.data() + 1);
+    if (length < 4 || length > kLengthMax) {
+        violation("a message of length " + std::to_string(length));
+        return bytes.size();
+    }
+    const std::size_t size = 1 + std::size_t{length};
+    if (must_be_whole(tag)) {
+        if (size > kWholeBytesMax) {
+            violation("a message '" + std::string(1, static_cast<char>(tag)) + "' of " +
+                      std::to_string(size) + " bytes");
+            return bytes.size();
+        }
+        if (bytes.size() < size) {
+            server.held_.append(bytes);
+            return bytes.size();
+        }
+        if (whole(tag, bytes.subspan(kHeaderBytes, size - kHeaderBytes)) == Verdict::Pass) {
+            send(bytes.first(size));
+        }
+        if (!server.answers_.empty()) answer_locally();
+        return size;
+    }
+    const Verdict verdict = judge(tag, length);
+    if (verdict == Verdict::Violation) return bytes.size();
+    std::size_t n = std::min(size, bytes.size());
+    if (tag == 'D' && n == size) n += rows(bytes.subspan(n));
+    if (verdict == Verdict::Pass) send(bytes.first(n));
+    if (n < size) {
+        server.streaming_ = size - n;
+        server.streaming_to_client_ = verdict == Verdict::Pass;
+    }
+    if (!server.answers_.empty()) answer_locally();
+    return n;
+}
+
+// The whole DataRow messages that follow one another: what was judged of the first holds for all.
+std::size_t ServerSession::Relay::rows(ByteView bytes) const {
+    std::size_t at = 0;
+    while (bytes.size() - at >= kHeaderBytes && bytes[at] == 'D') {
+        const std::uint32_t length = load_u32(bytes.data() + at + 1);
+        if (length < 4 || length > kLengthMax || length >= bytes.size() - at) break;
+        at += 1 + std::size_t{length};
+    }
+    return at;
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::for_asker() const {
+    return server.answers_.front().asker == Asker::Client ? Verdict::Pass : Verdict::Swallow;
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::judge(Byte tag, std::uint32_t length) {
+    switch (tag) {
+        case 'N':
+            // A notice is for whoever runs something; outside a lease nobody reads it.
+            return server.answers_.empty() || for_asker() == Verdict::Pass ? Verdict::Pass
+                                                                           : Verdict::Swallow;
+        case 'A':
+            return Verdict::Pass;
+        case 'D':
+            return row();
+        case 'T':
+            if (server.answers_.empty()) break;
+            if (server.answers_.front().kind == Expected::Query) return for_asker();
+            return described();
+        case 'n':
+            return length == 4 ? described() : violation("NoData with a body");
+        case 't':
+            if (server.answers_.empty() ||
+                server.answers_.front().kind != Expected::DescribeStatement) {
+                break;
+            }
+            server.answers_.front().kind = Expected::DescribePortal;
+            return for_asker();
+        case '1':
+            return length == 4 ? answer(Expected::Parse) : violation("ParseComplete with a body");
+        case '2':
+            return length == 4 ? answer(Expected::Bind) : violation("BindComplete with a body");
+        case '3':
+            return length == 4 ? answer(Expected::Close) : violation("CloseComplete with a body");
+        case 'I':
+            return length == 4 ? portal_end(false) : violation("EmptyQueryResponse with a body");
+        case 's':
+            return length == 4 ? portal_end(true) : violation("PortalSuspended with a body");
+        case 'G':
+        case 'H':
+        case 'W':
+            return copy_started(tag);
+        case 'd':
+        case 'c':
+            return copy_data();
+        case 'V':
+            if (server.answers_.empty() || server.answers_.front().kind != Expected::FunctionCall) {
+                break;
+            }
+            return for_asker();
+        default:
+            return violation("an unknown message type " + std::to_string(tag));
+    }
+    return violation(std::string("an answer '") + static_cast<char>(tag) +
+                     "' that nobody asked for");
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::whole(Byte tag, ByteView body) {
+    switch (tag) {
+        case 'Z':
+            return ready_for_query(body);
+        case 'C':
+            return command_complete(body);
+        case 'S':
+            return parameter_status(body);
+        default:
+            return error(body);
+    }
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::answer(Expected wanted) {
+    if (server.answers_.empty() || server.answers_.front().kind != wanted) {
+        return violation("an answer that nobody asked for");
+    }
+    const Verdict verdict = for_asker();
+    server.answers_.pop();
+    return verdict;
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::described() {
+    return answer(Expected::DescribePortal);
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::row() {
+    if (server.answers_.empty()) return violation("a row that nobody asked for");
+    const Expected kind = server.answers_.front().kind;
+    if (kind != Expected::Execute && kind != Expected::Query) {
+        return violation("a row that nobody asked for");
+    }
+    return for_asker();
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::portal_end(bool only_execute) {
+    if (server.answers_.empty()) return violation("the end of a result that nobody asked for");
+    const Expected kind = server.answers_.front().kind;
+    if (kind == Expected::Execute) return answer(Expected::Execute);
+    if (kind == Expected::Query && !only_execute) return for_asker();
+    return violation("the end of a result that nobody asked for");
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::copy_started(Byte tag) {
+    if (server.answers_.empty()) return violation("a COPY that nobody asked for");
+    const Expected kind = server.answers_.front().kind;
+    if (kind != Expected::Execute && kind != Expected::Query) {
+        return violation("a COPY that nobody asked for");
+    }
+    if (tag == 'H') return for_asker();
+    // Sync is ignored while COPY FROM STDIN reads (Message Flow, "COPY Operations"): those that
+    // were sent already are not answered either.
+    server.copy_in_ = true;
+    for (std::size_t i = 1; i < server.answers_.size();) {
+        if (server.answers_[i].kind == Expected::CopyEnd) {
+            server.copy_in_ = false;
+            break;
+        }
+        if (server.answers_[i].kind == Expected::Sync) {
+            server.answers_.erase(i);
+        } else {
+            ++i;
+        }
+    }
+    return for_asker();
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::copy_data() {
+    return row();
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::command_complete(ByteView body) {
+    const auto command_tag = wire::read_command_complete(body);
+    if (!command_tag) return violation("a malformed CommandComplete");
+    if (server.answers_.empty()) return violation("a CommandComplete that nobody asked for");
+    Expectation& entry = server.answers_.front();
+    if (entry.kind != Expected::Execute && entry.kind != Expected::Query) {
+        return violation("a CommandComplete that nobody asked for");
+    }
+    server.copy_in_ = false;
+    const Verdict verdict = for_asker();
+    if (!command_tag->empty() && (command_tag->front() == 'D' || command_tag->front() == 'R')) {
+        command_effects(*command_tag, entry);
+    }
+    if (entry.kind == Expected::Execute) server.answers_.pop();
+    return verdict;
+}
+
+// What a command does to the state that pgweir keeps for the session.
+void ServerSession::Relay::command_effects(std::string_view command_tag, Expectation& entry) {
+    if (command_tag == "DISCARD ALL" || command_tag == "RESET") {
+        // Parameters that pgweir had set are back to the server's defaults.
+        ParameterSet reported;
+        for (const Parameter& parameter : server.facts_.parameters->all()) {
+            if (parameter.is_reported) reported.put(parameter.name, parameter.value, true);
+        }
+        server.facts_.parameters = server.parameter_directory_.intern(std::move(reported));
+    }
+    if (command_tag == "DISCARD ALL" || command_tag == "DEALLOCATE ALL") {
+        server.statements_.clear();
+        if (client != nullptr && entry.asker == Asker::Client) client->forget_statements();
+    } else if (command_tag == "DEALLOCATE" && entry.statement) {
+        server.statements_.remove(entry.statement);
+        if (client != nullptr) client->forget_statement(entry.name);
+    }
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView body) {
+    const auto status = wire::read_parameter_status(body);
+    if (!status) return violation("a malformed ParameterStatus");
+    const bool is_ours = !server.answers_.empty() && for_asker() == Verdict::Swallow;
+    const Parameter* known = server.facts_.parameters->find(status->name);
+    if (known == nullptr || !known->is_reported || known->value != status->value) {
+        ParameterSet changed = *server.facts_.parameters;
+        changed.put(status->name, status->value, true);
+        server.facts_.parameters = server.parameter_directory_.intern(std::move(changed));
+        news.parameters_changed = true;
+    }
+    if (is_ours || client == nullptr) return Verdict::Swallow;
+    client->parameter_reported(status->name, status->value);
+    return Verdict::Pass;
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
+    const auto fields = wire::read_error_fields(body);
+    if (!fields) return violation("a malformed ErrorResponse");
+    if (fields->is_fatal()) {
+        // The connection ends. The client hears of it in pgweir's words, once the outcome of what
+        // was under way is known, unless the client itself broke the protocol.
+        server.said_fatal_ = true;
+        server.fatal_sqlstate_ = fields->sqlstate;
+        server.fatal_message_ = fields->message;
+        if (fields->sqlstate == "08P01" && client != nullptr) {
+            news.closes_client = true;
+            return Verdict::Pass;
+        }
+        return Verdict::Swallow;
+    }
+    if (server.answers_.empty()) return violation("an error that nobody asked for");
+    server.copy_in_ = false;
+    const Asker asker = server.answers_.front().asker;
+    switch (server.answers_.front().kind) {
+        case Expected::Query:
+        case Expected::FunctionCall:
+            break;  // ReadyForQuery follows by itself.
+        case Expected::Sync:
+            // A failed COMMIT of the implicit transaction (a deferred constraint, say).
+            break;
+        default:
+            // A plan that no longer fits its result is prepared anew at its next use.
+            if (fields->sqlstate == "0A000" && server.answers_.front().kind != Expected::Parse) {
+                forget_plan(server.answers_.front().statement);
+            }
+            skip_to_sync();
+    }
+    if (asker == Asker::Settings) {
+        news.settings_failed = true;
+        server.settings_error_ = to_string(body);
+    }
+    return asker == Asker::Client || asker == Asker::Pgweir ? Verdict::Pass : Verdict::Swallow;
+}
+
+void ServerSession::Relay::forget_plan(const StatementRef& statement) {
+    if (!statement) return;
+    if (const auto number = server.statements_.remove(statement)) {
+        server.unclosed_.push_back(*number);
+    }
+}
+
+// Everything up to Sync is skipped by the server. REQUIRES: the front entry failed.
+void ServerSession::Relay::skip_to_sync() {
+    bool failed_itself = true;
+    while (!server.answers_.empty()) {
+        Expectation& entry = server.answers_.front();
+        if (entry.kind == Expected::Sync) return;
+        take_back(entry, failed_itself);
+        failed_itself = false;
+        server.answers_.pop();
+    }
+    if (client != nullptr) client->skip_to_sync();
+}
+
+void ServerSession::Relay::take_back(Expectation& entry, bool failed_itself) {
+    const bool is_clients = entry.asker == Asker::Client && client != nullptr;
+    switch (entry.kind) {
+        case Expected::Parse:
+            if (entry.is_duplicate) return;
+            if (entry.name.empty() && is_clients) {
+                // Parse of the unnamed statement drops the old one even if it fails.
+                client->set_unnamed(failed_itself ? StatementRef() : entry.previous);
+            }
+            if (server.unnamed_ == entry.statement) {
+                server.unnamed_ = failed_itself ? StatementRef() : StatementDirectory::opaque();
+            }
+            if (!entry.name.empty() && is_clients) client->forget_statement(entry.name);
+            server.statements_.remove(entry.statement);
+            return;
+        case Expected::LocalParseComplete:
+            if (is_clients) client->forget_statement(entry.name);
+            return;
+        case Expected::Close:
+            if (is_clients && entry.previous) {
+                client->restore_statement(entry.name, entry.previous);
+            } else if (entry.number != 0) {
+                server.unclosed_.push_back(entry.number);
+            }
+            return;
+        default:
+            return;
+    }
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView body) {
+    const auto status = wire::read_ready_for_query(body);
+    if (!status) return violation("a malformed ReadyForQuery");
+    if (server.answers_.empty()) return violation("a ReadyForQuery that nobody asked for");
+    Expectation& entry = server.answers_.front();
+    if (entry.kind != Expected::Query && entry.kind != Expected::FunctionCall &&
+        entry.kind != Expected::Sync) {
+        return violation("a ReadyForQuery before its time");
+    }
+    server.status_ = *status;
+    server.copy_in_ = false;
+    const Verdict verdict = for_asker();
+    server.answers_.pop();
+    if (server.answers_.empty()) server.is_unsynced_ = false;
+    if (verdict == Verdict::Pass) {
+        ++news.queries;
+        if (*status == wire::TransactionStatus::Idle) ++news.transactions;
+    }
+    return verdict;
+}
+
+// Entries that no question was sent for are answered when their turn comes.
+void ServerSession::Relay::answer_locally() {
+    while (!server.answers_.empty()) {
+        Expectation& entry = server.answers_.front();
+        switch (entry.kind) {
+            case Expected::CopyEnd:
+                break;
+            case Expected::LocalParseComplete:
+                if (entry.asker == Asker::Client) {
+                    Bytes message;
+                    wire::parse_complete(message);
+                    send(effects.keep(message));
+                }
+                break;
+            case Expected::LocalError:
+                if (entry.asker == Asker::Client) send(effects.keep(as_bytes(entry.name)));
+                break;
+            default:
+                return;
+        }
+        server.answers_.pop();
+    }
+}
+
+}  // namespace pgweir::session

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: PostgreSQL
+// One pass over bytes of a server: what goes to the client, what is swallowed, what they change.
+#pragma once
+
+#include "pgweir/session/server_session.h"
+#include "pgweir/wire/error_response.h"
+
+namespace pgweir::session {
+
+struct ServerSession::Relay {
+    ServerSession& server;
+    ClientSession* client;
+    EffectList& effects;
+    ServerNews news;
+
+    void run(ByteView bytes);
+
+ private:
+    enum class Verdict : std::uint8_t { Pass, Swallow, Violation };
+
+    bool broken() const { return !news.violation.empty(); }
+    Verdict violation(std::string what);
+
+    // Fills `held_` from `bytes`; true once it holds a whole message (or header, where that is
+    // enough) that was then handled.
+    bool complete_held(ByteView& bytes);
+    // The message at the front of `bytes`, as much as is there; returns how much was taken.
+    std::size_t message(ByteView bytes);
+    std::size_t rows(ByteView bytes) const;
+    void send(ByteView bytes);
+
+    // A message of which the header is enough.
+    Verdict judge(Byte tag, std::uint32_t length);
+    // A message that is there whole.
+    Verdict whole(Byte tag, ByteView body);
+    Verdict for_asker() const;
+
+    Verdict answer(Expected wanted);
+    Verdict described();
+    Verdict row();
+    Verdict portal_end(bool only_execute);
+    Verdict copy_started(Byte tag);
+    Verdict copy_data();
+    Verdict command_complete(ByteView body);
+    Verdict parameter_status(ByteView body);
+    Verdict error(ByteView body);
+    Verdict ready_for_query(ByteView body);
+    void command_effects(std::string_view command_tag, Expectation& entry);
+    void forget_plan(const StatementRef& statement);
+    void skip_to_sync();
+    void take_back(Expectation& entry, bool failed_itself);
+    void answer_locally();
+};
+
+}  // namespace pgweir::session

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "pgweir/session/server_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pgweir/session/client_session.h"
+#include "pgweir/wire/backend_messages.h"
+#include "pgweir/wire/error_response.h"
+#include "pgweir/wire/frontend_messages.h"
+#include "session/server_relay.h"
+
+namespace pgweir::session {
+
+ServerSession::ServerSession(ServerId id, ServerFacts facts,
+                             ParameterDirectory& parameter_directory)
+    : id_(id), parameter_directory_(parameter_directory), facts_(std::move(facts)) {}
+
+ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, EffectList& effects) {
+    if (is_raw_) {
+        if (client != nullptr) effects.send(client->id(), bytes);
+        return {};
+    }
+    Relay relay{*this, client, effects, {}};
+    relay.run(bytes);
+    return std::move(relay.news);
+}
+
+Expectation& ServerSession::expect(Expected kind, Asker asker) {
+    switch (kind) {
+        case Expected::Query:
+        case Expected::FunctionCall:
+        case Expected::Sync:
+        case Expected::CopyEnd:
+            break;
+        default:
+            is_unsynced_ = true;
+    }
+    return answers_.push(kind, asker);
+}
+
+void ServerSession::send_query(std::string_view sql, Asker asker, EffectList& effects) {
+    Bytes message;
+    wire::query(message, sql);
+    effects.send(id_, effects.keep(message));
+    expect(Expected::Query, asker);
+    // A simple Query destroys the unnamed statement.
+    unnamed_ = StatementRef();
+}
+
+void ServerSession::send_sync(Asker asker, EffectList& effects) {
+    Bytes message;
+    wire::sync(message);
+    effects.send(id_, effects.keep(message));
+    expect(Expected::Sync, asker);
+}
+
+void ServerSession::disown_answers() {
+    for (std::size_t i = 0; i < answers_.size(); ++i) {
+        if (answers_[i].asker == Asker::Settings) continue;
+        answers_[i].asker = Asker::Quiet;
+    }
+    if (streaming_ > 0) streaming_to_client_ = false;
+}
+
+}  // namespace pgweir::session
