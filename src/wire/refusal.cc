@@ -57,12 +57,19 @@ RefusalText query_wait_timeout(const Refusal& r) {
                  {"Raise ", r.option, ", or make transactions shorter."});
 }
 
+RefusalText console_unknown_command(const Refusal& r) {
+    const std::string nearest =
+        r.value.empty() ? "" : join({"Did you mean ", quoted(r.value), "? "});
+    return error("42601", {"unknown command ", quoted(r.subject)},
+                 {nearest, "SHOW HELP lists the commands."});
+}
+
 // The server's own words may name what the client must not know: only its SQLSTATE is passed on,
 // and that only where it says what a client may hear.
 RefusalText server_login_failed(const Refusal& r) {
     const bool telling =
         r.sqlstate.size() == 5 && (r.sqlstate.starts_with("28") || r.sqlstate.starts_with("3D"));
-    return fatal(telling ? r.sqlstate : "57P03",
+    return error(telling ? std::string_view(r.sqlstate) : "57P03",
                  {"PostgreSQL refuses the login of pool ", r.subject}, {kAskOperator});
 }
 
@@ -98,7 +105,8 @@ RefusalText sentence(const Refusal& r) {
         case Reason::MalformedSasl:
             return fatal("08P01", {"malformed SCRAM message"}, {kClientBroken});
         case Reason::MessageTooLarge: {
-            const std::string_view option = r.option.empty() ? "max_message_size" : r.option;
+            const std::string_view option =
+                r.option.empty() ? "max_message_size" : std::string_view(r.option);
             return fatal("54000",
                          {"message ", r.subject, " of ", r.value, " bytes is too large (", option,
                           " = ", r.limit, ")"},
@@ -268,8 +276,7 @@ RefusalText sentence(const Refusal& r) {
 
         // The console.
         case Reason::ConsoleUnknownCommand:
-            return error("42601", {"unknown command ", quoted(r.subject)},
-                         {"SHOW HELP lists the commands."});
+            return console_unknown_command(r);
         case Reason::ConsoleInvalidArgument:
             return error("22023", {"invalid argument ", quoted(r.subject)}, {r.detail});
         case Reason::ConsolePermission:
@@ -278,9 +285,11 @@ RefusalText sentence(const Refusal& r) {
         case Reason::ConsoleUnknownDatabase:
             return error("3D000", {"database ", quoted(r.subject), " does not exist"},
                          {"SHOW DATABASES lists them."});
+        case Reason::ConsoleUnsupportedCommand:
+            return error("0A000", {"the console does not support ", r.subject}, {r.detail});
         case Reason::ConsoleUnsupportedMessage:
             return error("0A000", {"the console does not take ", r.subject},
-                         {"It takes simple queries, as psql sends them."});
+                         {"It takes queries without parameters, with results in text format."});
         case Reason::ConsoleFailed:
             return error("55000", {r.subject, " failed"});
         case Reason::ReloadFailed:
