@@ -17,6 +17,7 @@
 #include "pgweir/auth/secret.h"
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/entropy.h"
+#include "pgweir/wire/refusal.h"
 
 namespace pgweir::auth {
 
@@ -30,7 +31,9 @@ struct AuthEnvironment {
 struct ClientAuthRequest {
     AuthMethod method = AuthMethod::Reject;
     std::string user;
-    std::optional<Secret> secret;  // Nothing: an unknown user, who goes all steps and fails.
+    // Nothing: an unknown user, who goes all steps and fails. An empty PlainPassword is a user who
+    // is known and has no password: trust lets him in, everything else treats him as unknown.
+    std::optional<Secret> secret;
     // How an unknown user is answered (UserDirectory::typical_kind()).
     SecretKind typical_kind = SecretKind::Scram;
     bool is_tls = false;
@@ -58,9 +61,8 @@ struct Accepted {
     LoginSecret login_secret;
 };
 struct Rejected {
-    std::string_view sqlstate;  // 28P01, 28000, 08P01 or 0A000; FATAL.
-    std::string text;           // What the client hears: the same for unknown users and passwords.
-    std::string log_text;       // What the operator reads; no secret in it.
+    wire::Refusal refusal;  // The same for an unknown user and a wrong password.
+    std::string log_text;   // What the operator reads; no secret in it.
 };
 
 using ClientAuthStep = std::variant<SendCleartextRequest, SendMd5Request, SendSasl,
@@ -71,7 +73,7 @@ using ClientAuthStep = std::variant<SendCleartextRequest, SendMd5Request, SendSa
 //                                      → ExpectMd5        SendMd5Request (md5)
 //                                      → ExpectInitial    SendSasl (scram-sha-256; md5 too, if a
 //                                                         verifier is stored)
-//                                      → Finished         Accepted or Rejected (trust, cert, peer)
+//                                      → Finished         Accepted or Rejected (all others)
 //   ExpectPassword  PasswordMessage    → Finished         Accepted or Rejected
 //   ExpectMd5       PasswordMessage    → Finished         Accepted or Rejected
 //   ExpectInitial   SASLInitialResponse→ ExpectResponse   SendSaslContinue, or Rejected
@@ -97,15 +99,18 @@ class ClientAuthenticator {
 
     ClientAuthStep start_md5();
     ClientAuthStep start_scram();
-    ClientAuthStep check_name(std::string_view proved, std::string_view what);
+    ClientAuthStep check_name(wire::RefusalReason reason, std::string_view proved,
+                              std::string_view what);
     ClientAuthStep check_password(ByteView body);
     ClientAuthStep check_md5(ByteView body);
     ClientAuthStep check_initial(ByteView body);
     ClientAuthStep check_response(ByteView body);
     ClientAuthStep accept(LoginSecret login_secret, std::string sasl_final = {});
-    ClientAuthStep reject(std::string_view sqlstate, std::string text, std::string log_text);
-    ClientAuthStep reject_password(std::string log_text);
+    ClientAuthStep reject(wire::RefusalReason reason, std::string log_text);
     ClientAuthStep reject_scram(const ScramFailure& failed);
+    // There is something that this exchange can be checked against.
+    bool is_usable() const;
+    Secret mock_secret() const;
     LoginSecret stored_login_secret() const;
 
     // Constant after construction.

@@ -5,7 +5,7 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -13,26 +13,16 @@
 
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/result.h"
+#include "pgweir/config/database_settings.h"
+#include "pgweir/wire/refusal.h"
 
 namespace pgweir::auth {
 
-enum class AuthMethod : std::uint8_t { Trust, Reject, Password, Md5, ScramSha256, Cert, Peer };
-
-// "scram-sha-256" → ScramSha256; nothing for an unknown name.
-std::optional<AuthMethod> parse_auth_method(std::string_view name);
-std::string_view name_of(AuthMethod method);
-
-// One rule as it is written.
-struct HbaLine {
-    std::string type = "host";           // local, host, hostssl, hostnossl
-    std::vector<std::string> databases;  // Names, "all", "sameuser", "replication"; empty: all.
-    std::vector<std::string> users;      // Names, "all"; empty: all.
-    std::string address = "all";         // CIDR, a single address, or "all"; unused for local.
-    std::string method = "scram-sha-256";
-};
+using AuthMethod = config::AuthMethod;
 
 struct HbaError {
     std::size_t rule = 0;  // Index in the list.
+    unsigned line = 0;     // HbaRule::line.
     std::string text;      // Names the value, and what it may be.
 };
 
@@ -46,14 +36,17 @@ struct HbaQuestion {
 };
 
 struct HbaRefusal {
-    std::string text;  // What the client hears, with SQLSTATE 28000.
+    wire::Refusal refusal;
+    std::string log_text;
 };
 
 class HbaRules {
  public:
     // No rules: everybody is refused.
     HbaRules() = default;
-    static Result<HbaRules, HbaError> compile(const std::vector<HbaLine>& lines);
+    // Database names may be "all", "sameuser" and "replication"; user names "all". An empty list
+    // means all.
+    static Result<HbaRules, HbaError> compile(std::span<const config::HbaRule> rules);
     // One method for everybody from everywhere.
     static HbaRules everybody(AuthMethod method);
 
@@ -62,8 +55,8 @@ class HbaRules {
     std::size_t size() const { return rules_.size(); }
 
  private:
-    enum class ConnectionType : std::uint8_t { Local, Host, HostSsl, HostNoSsl };
-    // Every address as 16 bytes: IPv4 as ::ffff:a.b.c.d.
+    using ConnectionType = config::HbaRule::Type;
+    // IPv4 as ::ffff:a.b.c.d, so that a mapped address and the plain one are the same.
     using Address = std::array<Byte, 16>;
     struct Network {
         Address address{};
@@ -82,13 +75,14 @@ class HbaRules {
         AuthMethod method = AuthMethod::Reject;
     };
 
-    static Result<Rule, std::string> compile_rule(const HbaLine& line);
-    static bool compile_names(const HbaLine& line, Rule& rule, std::string& error);
-    static std::optional<Network> parse_network(std::string_view text);
-    static std::optional<Address> parse_address(std::string_view text);
+    // These return what is wrong, or nothing.
+    static std::string compile_rule(const config::HbaRule& written, Rule& rule);
+    static std::string compile_names(const config::HbaRule& written, Rule& rule);
+    static std::string compile_address(const config::HbaRule& written, Rule& rule);
+    static std::string check_method(const config::HbaRule& written, Rule& rule);
+    static bool matches_connection(const Rule& rule, const HbaQuestion& question);
+    static bool matches_names(const Rule& rule, const HbaQuestion& question);
     static bool contains(const Network& network, const Address& address);
-    static bool matches(const Rule& rule, const HbaQuestion& question,
-                        const std::optional<Address>& address);
 
     std::vector<Rule> rules_;
 };

@@ -4,9 +4,11 @@
 // the messages around them are client_authenticator.h's and server_authenticator.h's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -98,11 +100,13 @@ class ScramServer {
  private:
     enum class State : std::uint8_t { Start, ExpectFinal, Done, Failed };
 
-    Result<std::string, ScramFailure> fail(ScramFailure failed);
-    Result<std::string, ScramFailure> read_gs2_header(std::string_view mechanism,
-                                                      std::string_view& rest) const;
-    Result<std::string, ScramFailure> read_client_first_bare(std::string_view bare);
-    bool proof_is_right(ByteView proof, std::string_view auth_message);
+    Failure<ScramFailure> fail(ScramError error, std::string text);
+    // These return what is wrong, if something is.
+    std::optional<ScramFailure> read_gs2_header(std::string_view mechanism, std::string_view& rest);
+    std::optional<ScramFailure> check_binding_flag(std::string_view flag) const;
+    std::optional<ScramFailure> read_client_first_bare(std::string_view bare);
+    std::optional<ScramFailure> check_channel_binding(std::string_view attribute) const;
+    bool proof_is_right(const SecretKey& proof, std::string_view auth_message);
 
     // Constant after construction.
     ScramVerifier verifier_;

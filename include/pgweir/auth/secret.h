@@ -87,6 +87,8 @@ struct Md5Hash {
 using Secret = std::variant<PlainPassword, Md5Hash, ScramVerifier>;
 enum class SecretKind : std::uint8_t { Plain, Md5, Scram };
 SecretKind kind_of(const Secret& secret);
+// A user who is known but has no password.
+bool is_empty(const Secret& secret);
 
 // A secret as it stands in a configuration, in userlist.txt or in pg_authid: a verifier and a hash
 // are known by their form, everything else is a password. Fails, with a sentence that doesn't

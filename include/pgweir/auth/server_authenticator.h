@@ -49,9 +49,9 @@ struct ServerAuthRequest {
     ServerAuthPolicy policy;
 };
 
-// The body of a 'p' message to send (PasswordMessage, SASLInitialResponse, SASLResponse).
+// One whole message to send: PasswordMessage, SASLInitialResponse or SASLResponse.
 struct SendAuthResponse {
-    Bytes body;
+    Bytes message;
 };
 // Nothing to send; another Authentication message follows.
 struct AwaitServer {};
@@ -93,6 +93,7 @@ class ServerAuthenticator {
     ServerAuthStep handle_continue(ByteView rest);
     ServerAuthStep handle_final(ByteView rest);
     ServerAuthStep fail(std::string log_text);
+    ServerAuthStep fail_for_want_of(std::string_view what);
 
     // Constant after construction.
     ServerAuthRequest request_;

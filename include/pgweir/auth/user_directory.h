@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <list>
 #include <map>
 #include <memory>
@@ -21,7 +22,8 @@ namespace pgweir::auth {
 // Users that are known by name. Filled once, then shared by all workers as an immutable snapshot.
 class UserList {
  public:
-    // A later entry replaces an earlier one of the same name.
+    // A later entry replaces an earlier one of the same name. An empty PlainPassword is a user
+    // without a password: known, but nothing he says can match; auth_query is asked for him too.
     void add(std::string name, Secret secret);
     void add_all(const UserList& others);
 
@@ -104,6 +106,7 @@ class UserDirectory {
     };
 
     std::shared_ptr<const UserList> users_;
+    SecretKind typical_kind_ = SecretKind::Scram;
     UserDirectoryLimits limits_;
     Answers found_;
     Answers missing_;
