@@ -285,6 +285,8 @@ RefusalText sentence(const Refusal& r) {
         case Reason::ConsoleUnknownDatabase:
             return error("3D000", {"database ", quoted(r.subject), " does not exist"},
                          {"SHOW DATABASES lists them."});
+        case Reason::ConsolePortalUnknown:
+            return error("34000", {"portal ", quoted(r.subject), " does not exist"});
         case Reason::ConsoleUnsupportedCommand:
             return error("0A000", {"the console does not support ", r.subject}, {r.detail});
         case Reason::ConsoleUnsupportedMessage:

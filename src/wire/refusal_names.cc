@@ -118,6 +118,10 @@ std::string_view name_of(RefusalReason reason) {
             return "ConsolePermission";
         case RefusalReason::ConsoleUnknownDatabase:
             return "ConsoleUnknownDatabase";
+        case RefusalReason::ConsolePortalUnknown:
+            return "ConsolePortalUnknown";
+        case RefusalReason::ConsoleUnsupportedCommand:
+            return "ConsoleUnsupportedCommand";
         case RefusalReason::ConsoleUnsupportedMessage:
             return "ConsoleUnsupportedMessage";
         case RefusalReason::ConsoleFailed:

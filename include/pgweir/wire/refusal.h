@@ -84,11 +84,13 @@ enum class RefusalReason : std::uint8_t {
     StatementUnknown,            // subject: prepared statement name ("": the unnamed one)
 
     // The console.
-    ConsoleUnknownCommand,      // subject: the command
+    ConsoleUnknownCommand,      // subject: the command, value: the nearest one, if any is near
     ConsoleInvalidArgument,     // subject: the argument, detail: what is wanted
     ConsolePermission,          // subject: the command, value: the role that it needs
     ConsoleUnknownDatabase,     // subject: database
-    ConsoleUnsupportedMessage,  // subject: message name
+    ConsolePortalUnknown,       // subject: portal name
+    ConsoleUnsupportedCommand,  // subject: the command, detail: what to do instead
+    ConsoleUnsupportedMessage,  // subject: message name, or what of it is not taken
     ConsoleFailed,              // subject: the command, detail: why
     ReloadFailed,               // detail: file:line and what is wrong
 };

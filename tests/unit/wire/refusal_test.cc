@@ -118,7 +118,13 @@ Refusal example(RefusalReason reason) {
             r.subject = "s1";
             break;
         case Reason::ConsoleUnknownCommand:
-            r.subject = "SHOW POLLS";
+            r.subject = "SHOW POLLS", r.value = "SHOW POOLS";
+            break;
+        case Reason::ConsolePortalUnknown:
+            r.subject = "p1";
+            break;
+        case Reason::ConsoleUnsupportedCommand:
+            r.subject = "SUSPEND", r.detail = "PAUSE and RESUME hold clients back.";
             break;
         case Reason::ConsoleInvalidArgument:
             r.subject = "fast", r.detail = "A number of seconds is wanted.";
