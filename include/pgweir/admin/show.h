@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: PostgreSQL
+// Every SHOW table: rows that the proxy fills, columns declared once (names, order and types of
+// PgBouncer 1.25, so that its exporters and dashboards work unchanged), and the merging of what
+// several workers know. It knows no session and no pool.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pgweir/admin/stats.h"
+#include "pgweir/base/instant.h"
+
+namespace pgweir::admin {
+
+enum class ShowTable : std::uint8_t {
+    Help,
+    Version,
+    Databases,
+    Pools,
+    Clients,
+    Servers,
+    Stats,
+    StatsTotals,
+    StatsAverages,
+    Totals,
+    Lists,
+    Config,
+    Users,
+    State,
+};
+
+struct DatabaseRow {
+    std::string name;
+    std::optional<std::string> host;
+    std::uint64_t port = 5432;
+    std::string database;             // Its name on the server.
+    std::optional<std::string> user;  // Every server of it logs in as this user.
+    std::uint64_t pool_size = 0;
+    std::uint64_t pool_size_min = 0;
+    std::uint64_t reserve_pool_size = 0;
+    Duration server_lifetime;
+    std::optional<std::string> pool_mode;  // Nothing: the mode of [pool].
+    std::optional<std::string> load_balance;
+    std::uint64_t servers_max = 0;
+    std::uint64_t servers = 0;
+    std::uint64_t clients_max = 0;
+    std::uint64_t clients = 0;
+    bool paused = false;
+    bool disabled = false;
+};
+
+// One (database, user).
+struct PoolRow {
+    std::string database;
+    std::string user;
+    std::uint64_t clients_active = 0;   // Hold a lease, or are idle.
+    std::uint64_t clients_waiting = 0;  // Stand in line.
+    std::uint64_t cancels_active = 0;   // Cancel requests on their way to a server.
+    std::uint64_t cancels_waiting = 0;
+    std::uint64_t servers_active = 0;  // Leased.
+    std::uint64_t servers_cancelling = 0;
+    std::uint64_t servers_being_cancelled = 0;
+    std::uint64_t servers_idle = 0;
+    std::uint64_t servers_used = 0;    // Idle, and to be checked before the next lease.
+    std::uint64_t servers_tested = 0;  // Being cleaned or checked.
+    std::uint64_t servers_login = 0;
+    Duration wait_max;  // Of the first in line.
+    std::string pool_mode;
+    std::optional<std::string> load_balance;
+};
+
+// One connection, of a client or to a server.
+struct ConnectionRow {
+    std::string user;
+    std::string database;
+    std::string replication = "none";  // "logical", "physical"
+    std::string state;                 // client: active, waiting, idle; server: active, idle, …
+    std::string address;               // "unix" for a Unix socket.
+    std::uint64_t port = 0;
+    std::string local_address;
+    std::uint64_t local_port = 0;
+    Instant connected_at;
+    Instant request_at;
+    Duration wait;
+    bool close_needed = false;
+    std::uint64_t link = 0;  // The id of the other side of the lease; 0: none.
+    std::uint64_t process_id = 0;
+    std::string tls;  // "TLSv1.3/TLS_AES_256_GCM_SHA384", empty without.
+    std::string application_name;
+    std::uint64_t prepared_statements = 0;
+    std::uint64_t id = 0;
+};
+
+// One database.
+struct StatsRow {
+    std::string database;
+    StatsCounters total;
+    StatsCounters period_start;  // What total was when the period of the averages began.
+    Duration period;             // How long ago that was.
+};
+
+struct UserRow {
+    std::string name;
+    std::optional<std::uint64_t> pool_size;  // Nothing: not set for this user.
+    std::optional<std::uint64_t> reserve_pool_size;
+    std::optional<std::string> pool_mode;
+    std::uint64_t servers_max = 0;
+    std::uint64_t servers = 0;
+    std::uint64_t clients_max = 0;
+    std::uint64_t clients = 0;
+};
+
+// The values are as config describes them: secrets are already hidden.
+struct ConfigRow {
+    std::string key;
+    std::optional<std::string> value;
+    std::optional<std::string> fallback;
+    bool changeable = false;
+};
+
+// What SHOW LISTS counts beside the rows of other tables.
+struct ListCounts {
+    std::uint64_t clients = 0;
+    std::uint64_t clients_at_login = 0;
+    std::uint64_t servers = 0;
+};
+
+// Which of the parts of ShowData a table is made from.
+struct ShowParts {
+    bool databases = false;
+    bool pools = false;
+    bool clients = false;
+    bool servers = false;
+    bool stats = false;
+    bool users = false;
+    bool config = false;
+    bool counts = false;
+    bool state = false;
+
+    bool any() const {
+        return databases || pools || clients || servers || stats || users || config || counts ||
+               state;
+    }
+};
+ShowParts parts_of(ShowTable table);
+
+// What one worker knows; the parts that parts_of() asks for are filled.
+struct ShowData {
+    std::vector<DatabaseRow> databases;
+    std::vector<PoolRow> pools;
+    std::vector<ConnectionRow> clients;
+    std::vector<ConnectionRow> servers;
+    std::vector<StatsRow> stats;
+    std::vector<UserRow> users;
+    std::vector<ConfigRow> config;
+    ListCounts counts;
+    bool paused = false;  // Every database is paused.
+    // Microseconds from 1970-01-01 UTC to the origin of Instant. Where nobody knows them, points in
+    // time are shown as NULL.
+    std::optional<std::int64_t> origin_unix_us;
+};
+
+// Adds what another worker knows: counts of the same database, pool or user add up, limits are the
+// same everywhere, connections stand side by side.
+void merge(ShowData& into, ShowData&& other);
+
+struct TableColumn {
+    std::string_view name;
+    std::uint32_t type_oid = 0;
+    std::string_view help;
+};
+using TableRow = std::vector<std::optional<std::string>>;
+
+struct TableText {
+    std::vector<TableColumn> columns;
+    std::vector<TableRow> rows;
+};
+
+// The columns alone are known before there is data (Describe).
+std::vector<TableColumn> columns_of(ShowTable table);
+TableText render(ShowTable table, const ShowData& data);
+
+// "2026-11-23 14:05:09 UTC"
+std::string format_unix_time(std::int64_t unix_us);
+
+}  // namespace pgweir::admin
