@@ -30,7 +30,13 @@ Target proxy_target() {
 }  // namespace
 
 TestCluster& cluster() {
-    if (!the_cluster) the_cluster = std::make_unique<TestCluster>();
+    static bool has_failed = false;
+    if (has_failed) throw HarnessError("the first attempt to start PostgreSQL has failed");
+    if (!the_cluster) {
+        has_failed = true;
+        the_cluster = std::make_unique<TestCluster>();
+        has_failed = false;
+    }
     return *the_cluster;
 }
 

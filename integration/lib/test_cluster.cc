@@ -143,7 +143,8 @@ void TestCluster::create_roles() {
     }
     create_role("asker", "");
     create_role("expired", "valid until '2001-01-01'");
-    create_role("locked", "nologin");
+    create_role("locked", "");
+    admin.must("alter role locked nologin");
     admin.must("set password_encryption = 'md5'");
     create_role("md5er", "");
     for (const char* name : {"app", "other"}) {
