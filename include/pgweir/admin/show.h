@@ -33,17 +33,17 @@ enum class ShowTable : std::uint8_t {
 };
 
 struct DatabaseRow {
-    std::string name;
-    std::optional<std::string> host;
+    std::string name = {};
+    std::optional<std::string> host = {};
     std::uint64_t port = 5432;
-    std::string database;             // Its name on the server.
-    std::optional<std::string> user;  // Every server of it logs in as this user.
+    std::string database = {};             // Its name on the server.
+    std::optional<std::string> user = {};  // Every server of it logs in as this user.
     std::uint64_t pool_size = 0;
     std::uint64_t pool_size_min = 0;
     std::uint64_t reserve_pool_size = 0;
-    Duration server_lifetime;
-    std::optional<std::string> pool_mode;  // Nothing: the mode of [pool].
-    std::optional<std::string> load_balance;
+    Duration server_lifetime = {};
+    std::optional<std::string> pool_mode = {};  // Nothing: the mode of [pool].
+    std::optional<std::string> load_balance = {};
     std::uint64_t servers_max = 0;
     std::uint64_t servers = 0;
     std::uint64_t clients_max = 0;
@@ -54,8 +54,8 @@ struct DatabaseRow {
 
 // One (database, user).
 struct PoolRow {
-    std::string database;
-    std::string user;
+    std::string database = {};
+    std::string user = {};
     std::uint64_t clients_active = 0;   // Hold a lease, or are idle.
     std::uint64_t clients_waiting = 0;  // Stand in line.
     std::uint64_t cancels_active = 0;   // Cancel requests on their way to a server.
@@ -67,46 +67,46 @@ struct PoolRow {
     std::uint64_t servers_used = 0;    // Idle, and to be checked before the next lease.
     std::uint64_t servers_tested = 0;  // Being cleaned or checked.
     std::uint64_t servers_login = 0;
-    Duration wait_max;  // Of the first in line.
-    std::string pool_mode;
-    std::optional<std::string> load_balance;
+    Duration wait_max = {};  // Of the first in line.
+    std::string pool_mode = {};
+    std::optional<std::string> load_balance = {};
 };
 
 // One connection, of a client or to a server.
 struct ConnectionRow {
-    std::string user;
-    std::string database;
+    std::string user = {};
+    std::string database = {};
     std::string replication = "none";  // "logical", "physical"
-    std::string state;                 // client: active, waiting, idle; server: active, idle, …
-    std::string address;               // "unix" for a Unix socket.
+    std::string state = {};            // client: active, waiting, idle; server: active, idle, …
+    std::string address = {};          // "unix" for a Unix socket.
     std::uint64_t port = 0;
-    std::string local_address;
+    std::string local_address = {};
     std::uint64_t local_port = 0;
-    Instant connected_at;
-    Instant request_at;
-    Duration wait;
+    Instant connected_at = {};
+    Instant request_at = {};
+    Duration wait = {};
     bool close_needed = false;
     std::uint64_t link = 0;  // The id of the other side of the lease; 0: none.
     std::uint64_t process_id = 0;
-    std::string tls;  // "TLSv1.3/TLS_AES_256_GCM_SHA384", empty without.
-    std::string application_name;
+    std::string tls = {};  // "TLSv1.3/TLS_AES_256_GCM_SHA384", empty without.
+    std::string application_name = {};
     std::uint64_t prepared_statements = 0;
     std::uint64_t id = 0;
 };
 
 // One database.
 struct StatsRow {
-    std::string database;
-    StatsCounters total;
-    StatsCounters period_start;  // What total was when the period of the averages began.
-    Duration period;             // How long ago that was.
+    std::string database = {};
+    StatsCounters total = {};
+    StatsCounters period_start = {};  // What total was when the period of the averages began.
+    Duration period = {};             // How long ago that was.
 };
 
 struct UserRow {
-    std::string name;
-    std::optional<std::uint64_t> pool_size;  // Nothing: not set for this user.
-    std::optional<std::uint64_t> reserve_pool_size;
-    std::optional<std::string> pool_mode;
+    std::string name = {};
+    std::optional<std::uint64_t> pool_size = {};  // Nothing: not set for this user.
+    std::optional<std::uint64_t> reserve_pool_size = {};
+    std::optional<std::string> pool_mode = {};
     std::uint64_t servers_max = 0;
     std::uint64_t servers = 0;
     std::uint64_t clients_max = 0;
@@ -115,9 +115,9 @@ struct UserRow {
 
 // The values are as config describes them: secrets are already hidden.
 struct ConfigRow {
-    std::string key;
-    std::optional<std::string> value;
-    std::optional<std::string> fallback;
+    std::string key = {};
+    std::optional<std::string> value = {};
+    std::optional<std::string> fallback = {};
     bool changeable = false;
 };
 
@@ -165,6 +165,7 @@ struct ShowData {
 
 // Adds what another worker knows: counts of the same database, pool or user add up, limits are the
 // same everywhere, connections stand side by side.
+// REQUIRES: `into` is what a worker knows, not an empty one.
 void merge(ShowData& into, ShowData&& other);
 
 struct TableColumn {
