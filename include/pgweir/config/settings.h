@@ -67,6 +67,8 @@ class Settings {
     TcpSettings tcp;
     TlsSettings tls;
     std::vector<HbaRule> hba;
+    // What auth_file holds; read by whoever read the settings. Never shown.
+    std::string auth_file_text;
 
     // The section of that name, made if there is none yet.
     DatabaseSettings& add_database(std::string_view name);
