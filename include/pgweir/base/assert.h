@@ -8,5 +8,6 @@ namespace pgweir {
 
 }  // namespace pgweir
 
-#define PGWEIR_ASSERT(condition) \
-    ((condition) ? static_cast<void>(0) : ::pgweir::assertion_failed(#condition, __FILE__, __LINE__))
+#define PGWEIR_ASSERT(condition)        \
+    ((condition) ? static_cast<void>(0) \
+                 : ::pgweir::assertion_failed(#condition, __FILE__, __LINE__))
