@@ -4,6 +4,14 @@
 #include "pgweir/config/settings.h"
 
 namespace pgweir::config {
+namespace {
+
+std::string write_host_port(const NodeAddress& node) {
+    const bool is_v6 = node.host.find(':') != std::string::npos && node.host.front() != '/';
+    return (is_v6 ? "[" + node.host + "]" : node.host) + ":" + std::to_string(node.port);
+}
+
+}  // namespace
 
 std::unique_ptr<Settings> settings_from_connection_string(std::string_view uri) {
     const auto parsed = parse_connection_string(uri);
@@ -26,7 +34,15 @@ std::unique_ptr<Settings> settings_from_connection_string(std::string_view uri) 
     // As in libpq, the database is by default the user's name.
     std::string name = parsed->database.empty() ? parsed->user : parsed->database;
     if (name.empty()) name = "postgres";
-    settings->add_database(name).url.assign(std::string(uri));
+    DatabaseSettings& database = settings->add_database(name);
+    TextList nodes;
+    for (const NodeAddress& node : parsed->nodes) nodes.push_back(write_host_port(node));
+    database.node_list.assign(std::move(nodes));
+    if (!parsed->user.empty()) database.user.assign(parsed->user);
+    if (!parsed->password.empty()) database.password.assign(parsed->password);
+    if (!parsed->application_name.empty()) {
+        database.application_name.assign(parsed->application_name);
+    }
     settings->check("");
     return settings;
 }

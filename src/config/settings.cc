@@ -46,7 +46,10 @@ namespace {
 ConnectionString target_of(const DatabaseSettings& database) {
     if (database.url.is_set()) {
         auto parsed = parse_connection_string(database.url());
-        if (parsed) return std::move(*parsed);
+        if (parsed) {
+            if (parsed->password.empty()) parsed->password = database.password();
+            return std::move(*parsed);
+        }
     }
     ConnectionString target;
     target.user = database.user();

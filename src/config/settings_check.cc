@@ -101,16 +101,17 @@ class Checker {
             fail(given, std::string("needs ") +
                             (has_cert ? "server_tls_key_file" : "server_tls_cert_file"));
         }
-        check_server_tls_mode(tls.server_tls_sslmode);
+        check_server_tls_mode(tls.server_tls_sslmode, tls.server_tls_sslmode());
         if (tls.server_tls_direct() && tls.server_tls_sslmode() < TlsMode::Require) {
             fail(tls.server_tls_direct,
                  "needs server_tls_sslmode \"require\", \"verify-ca\" or \"verify-full\"");
         }
     }
 
-    void check_server_tls_mode(const Option<TlsMode>& option) const {
-        if (option() < TlsMode::VerifyCa || !settings_.tls.server_tls_ca_file().empty()) return;
-        fail(option, "= \"" + option.show() + "\" needs server_tls_ca_file in [tls]");
+    void check_server_tls_mode(const OptionBase& option, TlsMode mode) const {
+        if (mode < TlsMode::VerifyCa || !settings_.tls.server_tls_ca_file().empty()) return;
+        fail(option,
+             "= \"" + std::string(enum_name(mode)) + "\" needs server_tls_ca_file in [tls]");
     }
 
     void check_authentication() const {
@@ -141,7 +142,7 @@ class Checker {
 
     void check_database(const DatabaseSettings& database) const {
         check_database_address(database);
-        if (database.password.is_set() && database.user().empty()) {
+        if (database.password.is_set() && database.user().empty() && !database.url.is_set()) {
             fail(database.password, "needs user in [" + database.section() + "]");
         }
         if (database.auth_query.is_set()) {
@@ -151,7 +152,7 @@ class Checker {
             }
         }
         if (database.server_tls_sslmode.is_set()) {
-            check_server_tls_mode(database.server_tls_sslmode);
+            check_server_tls_mode(database.server_tls_sslmode, database.server_tls_sslmode());
         }
         const auto& limits = settings_.limits;
         if (database.min_pool_size.is_set() || database.pool_size.is_set()) {
@@ -183,13 +184,25 @@ class Checker {
     void check_url(const DatabaseSettings& database) const {
         for (const OptionBase* option : std::initializer_list<const OptionBase*>{
                  &database.host, &database.port, &database.node_list, &database.dbname,
-                 &database.user, &database.password}) {
+                 &database.user}) {
             if (option->is_set()) fail(*option, "and url exclude each other");
         }
         const auto parsed = parse_connection_string(database.url());
         if (!parsed) fail(database.url, parsed.error());
-        if (!parsed->password.empty() && parsed->user.empty()) {
-            fail(database.url, "has a password but no user");
+        const bool has_password = database.password.is_set();
+        if (!parsed->password.empty() && has_password) {
+            fail(database.password, "stands in url already");
+        }
+        if (parsed->user.empty() && (has_password || !parsed->password.empty())) {
+            fail(database.url, "has no user for the password");
+        }
+        if (!parsed->tls_root_file.empty() || parsed->tls_direct) {
+            fail(database.url,
+                 "can't say how TLS is spoken; set server_tls_ca_file and "
+                 "server_tls_direct in [tls]");
+        }
+        if (parsed->tls_mode && !database.server_tls_sslmode.is_set()) {
+            check_server_tls_mode(database.url, *parsed->tls_mode);
         }
     }
 

@@ -4,7 +4,6 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
-#include <sstream>
 
 #include "config/foreign_names.h"
 #include "config/nearest.h"
