@@ -31,7 +31,7 @@ struct HbaQuestion {
     std::string_view user;
     bool is_replication = false;
     bool is_unix = false;
-    std::string_view host;  // Numeric; unused for a Unix socket.
+    std::string_view host = {};  // Numeric; unused for a Unix socket.
     bool is_tls = false;
 };
 
