@@ -43,9 +43,9 @@ std::span<const std::pair<std::string_view, std::string_view>> console_parameter
 class ConsoleSession {
  public:
     // The proxy need not hand over (nor keep) a frame with a larger body: the session ends.
-    static constexpr std::size_t kBodyBytesMax = 64 * 1024;
+    static constexpr std::size_t kBodyBytesMax = std::size_t{64} * 1024;
     // Frames that wait for an answer.
-    static constexpr std::size_t kQueuedBytesMax = 256 * 1024;
+    static constexpr std::size_t kQueuedBytesMax = std::size_t{256} * 1024;
     // Named statements and named portals, each.
     static constexpr std::size_t kNamesMax = 100;
 
