@@ -165,13 +165,18 @@ std::array<CodePoint, 3> compatible(CodePoint code) {
     }
 }
 
+// Canonically where the tables know how, else by compatibility.
 void decompose(CodePoint code, std::vector<CodePoint>& out) {
     const auto* found =
         std::find_if(std::begin(kCompositions), std::end(kCompositions),
                      [code](const Composition& entry) { return entry.composed == code; });
-    if (found == std::end(kCompositions)) return out.push_back(code);
-    decompose(found->base, out);
-    out.push_back(found->mark);
+    if (found != std::end(kCompositions)) {
+        decompose(found->base, out);
+        return out.push_back(found->mark);
+    }
+    for (const CodePoint part : compatible(code)) {
+        if (part != 0) out.push_back(part);
+    }
 }
 
 // The one character for both, or 0.
@@ -227,9 +232,7 @@ bool map_and_normalize(std::string_view text, std::vector<CodePoint>& codes) {
         // Spaces first: U+200B stands in both tables, and PostgreSQL makes it a space.
         if (is_in(kSpaces, code)) code = ' ';
         if (is_in(kMappedToNothing, code)) continue;
-        for (const CodePoint part : compatible(code)) {
-            if (part != 0) decompose(part, codes);
-        }
+        decompose(code, codes);
     }
     order_marks(codes);
     compose_all(codes);
