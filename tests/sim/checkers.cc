@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: PostgreSQL
+// The invariants that show at the border between core and network.
+#include "sim/checkers.h"
+
+#include "sim/pg_session.h"
+
+namespace pgweir::sim {
+
+void BorderWatch::opening(std::uint64_t server, Socket socket, SimPostgres& node) {
+    Server& made = servers_[server];
+    made = Server{};
+    made.socket = socket;
+    made.node = &node;
+    by_socket_[socket] = server;
+    if (ceilings_.in_all != 0 && servers_.size() > ceilings_.in_all) {
+        transcript_.violation("I9: " + std::to_string(servers_.size()) +
+                              " connections to nodes, the limit is " +
+                              std::to_string(ceilings_.in_all));
+    }
+}
+
+void BorderWatch::sending(std::uint64_t id, ByteView bytes) {
+    const auto found = servers_.find(id);
+    if (found == servers_.end()) {
+        transcript_.violation("I11: bytes for a server that is not open");
+        return;
+    }
+    Server& server = found->second;
+    if (server.kind == Kind::Unknown) return identify(server, bytes);
+    if (server.kind == Kind::Cancel) return;
+    const auto token = find_token(bytes);
+    if (token) new_owner(server, *token);
+}
+
+void BorderWatch::identify(Server& server, ByteView bytes) {
+    server.first_packet.insert(server.first_packet.end(), bytes.begin(), bytes.end());
+    for (;;) {
+        ByteView seen(server.first_packet);
+        if (seen.size() < 8) return;
+        const std::uint32_t length = load_u32(seen.data());
+        if (length < 8 || length > 10000) {
+            transcript_.violation("a node was sent a startup packet of length " +
+                                  std::to_string(length));
+            return;
+        }
+        if (seen.size() < length) return;
+        const std::uint32_t code = load_u32(seen.data() + 4);
+        if (code == kCancelRequest) return start_cancel(server, seen.subspan(8, length - 8));
+        if (code != kSslRequest) return start_session(server, seen.subspan(8, length - 8));
+        server.first_packet.erase(server.first_packet.begin(), server.first_packet.begin() + 8);
+    }
+}
+
+void BorderWatch::start_session(Server& server, ByteView packet) {
+    server.kind = Kind::Session;
+    FieldCursor cursor{packet};
+    while (cursor.ok) {
+        const std::string_view name = cursor.text();
+        if (name.empty()) break;
+        const std::string_view value = cursor.text();
+        if (name == "user") server.user = value;
+        if (name == "database") server.database = value;
+    }
+    count(pools_, server.database + "/" + server.user, ceilings_.pool, "pool");
+    count(databases_, server.database, ceilings_.database, "database");
+    count(users_, server.user, ceilings_.user, "user");
+    server.first_packet = {};
+}
+
+void BorderWatch::count(std::map<std::string, std::uint64_t>& counts, const std::string& name,
+                        std::uint64_t ceiling, const char* what) {
+    const std::uint64_t now = ++counts[name];
+    if (ceiling == 0 || now <= ceiling) return;
+    transcript_.violation("I9: " + std::to_string(now) + " servers of " + what + " " + name +
+                          ", the limit is " + std::to_string(ceiling));
+}
+
+// A cancel request leaves only while the request that it means is unanswered.
+void BorderWatch::start_cancel(Server& server, ByteView packet) {
+    server.kind = Kind::Cancel;
+    server.first_packet.clear();
+    if (packet.size() < 8) {
+        transcript_.violation("I12: a cancel request without a key");
+        return;
+    }
+    const std::uint32_t process = load_u32(packet.data());
+    const SimBackend* backend = server.node->backend_by_key(process, load_u32(packet.data() + 4));
+    if (backend == nullptr) return;  // Its server is gone: harmless.
+    const auto target = by_socket_.find(other_end(backend->socket()));
+    if (target == by_socket_.end()) return;
+    Server& hit = servers_.at(target->second);
+    const std::string story = "a cancel request for server process " + std::to_string(process);
+    if (backend->is_quiet()) {
+        transcript_.violation("I12: " + story + " left when nothing was open there");
+    }
+    if (hit.owner != 0 && truth_.client(hit.owner).cancels_sent == 0) {
+        transcript_.violation("I12: " + story + " left, and client " + std::to_string(hit.owner) +
+                              " that holds it asked for none");
+    }
+    ++hit.cancels_in_flight;
+    server.cancel_target = target->second;
+}
+
+void BorderWatch::new_owner(Server& server, const Token& token) {
+    const bool changes = token.client != server.owner;
+    if (!changes && server.cancels_in_flight == 0 && !server.doubtful) return;
+    const SimBackend* backend = server.node->backend_behind(server.socket);
+    const bool quiet = backend == nullptr || backend->is_quiet();
+    const std::string story = "request " + token_text(token) + " was sent to the server process " +
+                              std::to_string(backend == nullptr ? 0 : backend->process());
+    if (changes && !quiet) {
+        transcript_.violation("I3: " + story + " before it was done with client " +
+                              std::to_string(server.owner));
+    }
+    if (quiet && server.cancels_in_flight > 0) {
+        transcript_.violation("I13: " + story + " as new work while a cancel was on its way there");
+    }
+    if (quiet && server.doubtful) {
+        transcript_.violation("I13: " + story +
+                              " after a cancel for it was given up without its end");
+    }
+    server.owner = token.client;
+}
+
+void BorderWatch::closed(std::uint64_t id, ClosedBy by) {
+    const auto found = servers_.find(id);
+    if (found == servers_.end()) return;
+    const Server& server = found->second;
+    if (server.kind == Kind::Session) {
+        --pools_[server.database + "/" + server.user];
+        --databases_[server.database];
+        --users_[server.user];
+    }
+    if (const auto target = servers_.find(server.cancel_target); target != servers_.end()) {
+        --target->second.cancels_in_flight;
+        if (by == ClosedBy::Core) target->second.doubtful = true;
+    }
+    by_socket_.erase(server.socket);
+    servers_.erase(found);
+}
+
+void BorderWatch::sent_to_client(Socket socket) {
+    constexpr std::size_t kMost = SimNetwork::kHighWater + 512 * 1024;
+    if (network_.in_flight(socket) > kMost) {
+        transcript_.violation("I10: " + std::to_string(network_.in_flight(socket)) +
+                              " bytes wait for one client");
+    }
+}
+
+}  // namespace pgweir::sim

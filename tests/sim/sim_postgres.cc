@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: PostgreSQL
+// The node: who may connect, and what befalls it.
+#include "sim/sim_postgres.h"
+
+#include "sim/pg_session.h"
+
+namespace pgweir::sim {
+
+SimPostgres::SimPostgres(Parts parts, NodeOptions options)
+    : parts_(parts), options_(std::move(options)) {}
+
+SimPostgres::~SimPostgres() = default;
+
+Endpoint* SimPostgres::accept(Socket socket) {
+    if (state_ == State::Down) return nullptr;
+    backends_.push_back(std::make_unique<SimBackend>(*this, socket));
+    const std::size_t link = socket >> 1;
+    if (by_link_.size() <= link) by_link_.resize(link + 1, nullptr);
+    by_link_[link] = backends_.back().get();
+    return backends_.back().get();
+}
+
+const SimBackend* SimPostgres::backend_behind(Socket dialer) const {
+    const std::size_t link = dialer >> 1;
+    return link < by_link_.size() ? by_link_[link] : nullptr;
+}
+
+const SimBackend* SimPostgres::backend_by_key(std::uint32_t process, std::uint32_t secret) const {
+    const auto found = by_process_.find(process);
+    if (found == by_process_.end() || found->second->secret_ != secret) return nullptr;
+    return found->second;
+}
+
+std::size_t SimPostgres::sessions() const {
+    std::size_t count = 0;
+    for (const auto& [process, backend] : by_process_) count += backend->counts() ? 1 : 0;
+    return count;
+}
+
+std::size_t SimPostgres::sessions_of(std::string_view database, std::string_view user) const {
+    std::size_t count = 0;
+    for (const auto& [process, backend] : by_process_) {
+        if (backend->is_session() && backend->database_ == database && backend->user_ == user) {
+            ++count;
+        }
+    }
+    return count;
+}
+
+void SimPostgres::crash(Duration down, Duration starting) {
+    if (state_ != State::Up) return;
+    parts_.transcript.fault("node.crash", incarnation_);
+    state_ = State::Down;
+    ++incarnation_;
+    starting_ = starting;
+    // A session's end changes the table of sessions.
+    std::vector<SimBackend*> all;
+    for (const auto& [process, backend] : by_process_) all.push_back(backend);
+    for (SimBackend* backend : all) {
+        const Socket socket = backend->socket_;
+        if (parts_.random.one_in(2)) {
+            backend->die("57P02",
+                         "terminating connection because of crash of another server process");
+        } else {
+            backend->vanish();
+            parts_.network.reset(socket);
+        }
+    }
+    parts_.agenda.after(down, *this, Recover, ++recovery_);
+}
+
+void SimPostgres::freeze(Duration time) {
+    if (frozen_) return;
+    parts_.transcript.fault("node.freeze", incarnation_);
+    frozen_ = true;
+    parts_.agenda.after(time, *this, Thaw);
+}
+
+SimBackend* SimPostgres::pick(bool idle) {
+    std::vector<SimBackend*> fit;
+    for (const auto& [process, backend] : by_process_) {
+        if (backend->is_session() && (!idle || backend->is_quiet())) fit.push_back(backend);
+    }
+    return fit.empty() ? nullptr : fit[parts_.random.below(fit.size())];
+}
+
+void SimPostgres::terminate_one() {
+    if (SimBackend* backend = pick(false)) {
+        parts_.transcript.fault("node.terminate", backend->process_);
+        backend->die("57P01", "terminating connection due to administrator command");
+    }
+}
+
+void SimPostgres::babble() {
+    if (SimBackend* backend = pick(true)) {
+        parts_.transcript.fault("node.babble", backend->process_);
+        backend->say_something();
+    }
+}
+
+void SimPostgres::heal() {
+    if (frozen_) on_time(Thaw, 0);
+    if (state_ != State::Up) {
+        state_ = State::Up;
+        ++recovery_;
+    }
+}
+
+void SimPostgres::on_time(std::uint32_t what, std::uint64_t detail) {
+    switch (static_cast<What>(what)) {
+        case Recover:
+            if (detail != recovery_) return;
+            state_ = State::Starting;
+            parts_.agenda.after(starting_, *this, Ready, recovery_);
+            return;
+        case Ready:
+            if (detail == recovery_) state_ = State::Up;
+            return;
+        case Thaw:
+            frozen_ = false;
+            for (const auto& [process, backend] : by_process_) backend->plan_work();
+            return;
+    }
+}
+
+void SimPostgres::signal(std::uint32_t process, std::uint32_t secret) {
+    ++cancels_received_;
+    const auto found = by_process_.find(process);
+    if (found == by_process_.end() || found->second->secret_ != secret) return;
+    found->second->cancel_now();
+}
+
+}  // namespace pgweir::sim

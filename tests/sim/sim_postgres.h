@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: PostgreSQL
+// A simulated PostgreSQL node: accepts connections, logs them in, runs their sessions, takes
+// cancel requests; crashes, freezes and starts again when it is told to.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pgweir/base/random.h"
+#include "sim/agenda.h"
+#include "sim/sim_network.h"
+#include "sim/transcript.h"
+#include "sim/truth.h"
+
+namespace pgweir::sim {
+
+class SimBackend;
+
+struct Role {
+    std::string password{};  // Empty: trust.
+    bool may_login = true;
+};
+
+struct NodeOptions {
+    std::uint32_t max_connections = 100;
+    Duration think_max = Duration::microseconds(100);
+    Duration login_max = Duration::microseconds(500);
+    std::uint64_t notice_one_in = 0;  // Messages that are followed by a notice out of the blue.
+    std::set<std::string> databases{"app"};
+    std::map<std::string, Role> roles{{"alice", {}}, {"bob", {}}};
+};
+
+class SimPostgres final : public Listener, public Actor {
+ public:
+    struct Parts {
+        Agenda& agenda;
+        Random& random;
+        SimNetwork& network;
+        Transcript& transcript;
+        Truth& truth;
+    };
+    SimPostgres(Parts parts, NodeOptions options);
+    ~SimPostgres() override;
+
+    Endpoint* accept(Socket socket) override;
+    void on_time(std::uint32_t what, std::uint64_t detail) override;
+
+    // All sessions end at once; it refuses connections for a while, then says 57P03, then it is up.
+    void crash(Duration down, Duration starting);
+    void freeze(Duration time);
+    // One backend of somebody is terminated by its administrator (57P01).
+    void terminate_one();
+    // One idle backend says what nobody asked for.
+    void babble();
+    void heal();
+    bool is_up() const { return state_ == State::Up; }
+    NodeOptions& options() { return options_; }
+
+    std::uint32_t incarnation() const { return incarnation_; }
+    std::size_t sessions() const;
+    std::size_t sessions_of(std::string_view database, std::string_view user) const;
+    std::uint64_t cancels_received() const { return cancels_received_; }
+    // The backend at the other end of this dialer's socket; null if there is none.
+    const SimBackend* backend_behind(Socket dialer) const;
+    const SimBackend* backend_by_key(std::uint32_t process, std::uint32_t secret) const;
+
+ private:
+    friend class SimBackend;
+    enum class State : std::uint8_t { Up, Down, Starting };
+    enum What : std::uint32_t { Recover, Ready, Thaw };
+
+    void signal(std::uint32_t process, std::uint32_t secret);
+    SimBackend* pick(bool idle);
+
+    Parts parts_;
+    NodeOptions options_;
+    State state_ = State::Up;
+    bool frozen_ = false;
+    std::uint32_t incarnation_ = 1;
+    Duration starting_{};
+    std::uint64_t recovery_ = 0;
+    std::uint64_t cancels_received_ = 0;
+    std::uint32_t next_process_ = 1000;
+    std::vector<std::unique_ptr<SimBackend>> backends_;
+    std::vector<SimBackend*> by_link_;
+    std::map<std::uint32_t, SimBackend*> by_process_;
+};
+
+// One connection to a node: its login, then its session.
+class SimBackend final : public Endpoint, public Actor {
+ public:
+    SimBackend(SimPostgres& node, Socket socket);
+    ~SimBackend() override;
+
+    void received(Socket socket, ByteView bytes) override;
+    void closed(Socket socket, std::string_view reason) override;
+    void drained(Socket socket) override;
+    void on_time(std::uint32_t what, std::uint64_t detail) override;
+
+    std::uint32_t process() const { return process_; }
+    std::uint32_t secret() const { return secret_; }
+    const std::string& database() const { return database_; }
+    const std::string& user() const { return user_; }
+    bool is_session() const { return phase_ == Phase::Ready; }
+    bool counts() const { return counts_; }
+    // Nothing is open, nothing is on its way in either direction: the only moment at which its
+    // connection may change hands.
+    bool is_quiet() const;
+    // Whose unit is open, or was the last one; 0 for nobody's.
+    std::uint32_t owner() const { return owner_; }
+    Socket socket() const { return socket_; }
+
+ private:
+    friend class SimPostgres;
+    enum class Phase : std::uint8_t { Startup, Password, LoggingIn, Ready, Gone };
+    enum What : std::uint32_t { Work, Wake, LoggedIn, Cancelled, Released, EndCancel };
+
+    void read_startup();
+    void start_session(ByteView packet);
+    void read_password();
+    void admit();
+    void logged_in();
+    void work();
+    bool take_next();
+    bool run();  // False: it waits for something.
+    void note_owner(ByteView body);
+    void collect_deeds();
+    void flush();
+    void refuse(std::string_view sqlstate, std::string_view message);
+    void die(std::string_view sqlstate, std::string_view message);
+    void vanish();
+    void cancel_now();
+    void plan_work();
+    void say_something();
+
+    SimPostgres& node_;
+    Socket socket_;
+    Phase phase_ = Phase::Startup;
+    std::uint32_t process_ = 0;
+    std::uint32_t secret_ = 0;
+    std::string database_;
+    std::string user_;
+    Parameters startup_;
+    FrameCutter input_;
+    Bytes out_;
+    std::unique_ptr<class PgSession> session_;
+    std::uint64_t answered_until_ = 0;  // Bytes written up to the end of the last answer.
+    std::uint64_t sleep_generation_ = 0;
+    std::uint32_t owner_ = 0;
+    Token running_{};
+    char running_tag_ = 0;
+    bool owner_is_open_ = false;
+    bool asleep_ = false;
+    bool planned_ = false;
+    bool stalled_ = false;
+    bool counts_ = false;
+    bool cancel_pending_ = false;
+};
+
+}  // namespace pgweir::sim

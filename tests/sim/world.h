@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: PostgreSQL
+// A whole run: nodes, clients, and between them the workers under test, or nothing: a direct
+// connection, by which the simulated PostgreSQL itself is checked.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pgweir/base/random.h"
+#include "sim/agenda.h"
+#include "sim/checkers.h"
+#include "sim/sim_client.h"
+#include "sim/sim_network.h"
+#include "sim/sim_postgres.h"
+#include "sim/transcript.h"
+#include "sim/truth.h"
+
+namespace pgweir::sim {
+
+struct WorldOptions {
+    std::uint64_t seed = 1;
+    bool direct = false;   // Clients speak to the node themselves.
+    std::string settings;  // pgweir.toml; node "n1" is the host of every database.
+    std::uint32_t workers = 1;
+    NodeOptions node;
+    LinkWeather client_weather;
+    LinkWeather server_weather;
+    Duration timer_late_max = Duration::milliseconds(2);
+    Duration post_delay_max = Duration::microseconds(200);
+    Ceilings ceilings;
+};
+
+// What stands between clients and nodes.
+class Front : public Listener {
+ public:
+    virtual void shut_down() = 0;
+    virtual void reload(const std::string& settings) = 0;
+    virtual bool is_stopped() const = 0;
+    virtual std::size_t clients() const = 0;
+    virtual std::size_t servers() const = 0;
+    // Permits that are still claimed; a sentence, empty if there is none.
+    virtual std::string leftovers() const = 0;
+};
+
+class World {
+ public:
+    explicit World(WorldOptions options);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    SimClient& add_client(ClientOptions options);
+    SimPostgres& node() { return *node_; }
+    Front* front() { return front_.get(); }
+    Agenda& agenda() { return agenda_; }
+    Random& random() { return random_; }
+    SimNetwork& network() { return network_; }
+    Transcript& transcript() { return transcript_; }
+    Truth& truth() { return truth_; }
+    BorderWatch& watch() { return watch_; }
+    const WorldOptions& options() const { return options_; }
+    Instant now() const { return agenda_.now(); }
+    std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
+
+    // One happening; false if nothing is planned.
+    bool step() { return agenda_.run_next(); }
+    void run_for(Duration time);
+    // True if it came true within the time.
+    bool run_until(const std::function<bool()>& wanted, Duration within);
+    void heal();
+    bool has_violations() const { return !transcript_.violations().empty(); }
+    // After the last client: nothing may be left over (I11). Ends the run.
+    void shut_down_and_check(Duration within);
+
+ private:
+    WorldOptions options_;
+    Agenda agenda_;
+    Random random_;
+    Transcript transcript_;
+    SimNetwork network_;
+    Truth truth_;
+    BorderWatch watch_;
+    std::unique_ptr<SimPostgres> node_;
+    std::unique_ptr<Front> front_;
+    std::vector<std::unique_ptr<SimClient>> clients_;
+};
+
+// The workers under test. REQUIRES: the world outlives it.
+std::unique_ptr<Front> make_front(World& world);
+
+}  // namespace pgweir::sim
