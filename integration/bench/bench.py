@@ -172,7 +172,9 @@ def main():
         results = run_loads(targets, options, workplace)
         names = [name for name in report.ORDER if name in targets]
         idle = run_idle(makers, options)
-        text = report.report(results, idle, names, versions, options.rounds, options.seconds)
+        notes = [targets[name].note() for name in names if targets[name].note()]
+        text = report.report(results, idle, names, versions, notes, options.rounds,
+                             options.seconds)
         print(text)
         if options.output:
             options.output.write_text(text)

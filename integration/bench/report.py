@@ -77,7 +77,7 @@ def machine():
             "not pinned to processors")
 
 
-def report(results, idle, targets, versions, rounds, seconds):
+def report(results, idle, targets, versions, notes, rounds, seconds):
     proxies = [name for name in targets if name != "direct"]
     parts = [
         "## pgweir beside PgBouncer, HAProxy and no proxy\n",
@@ -96,6 +96,5 @@ def report(results, idle, targets, versions, rounds, seconds):
     if idle:
         parts += ["### Resident memory per idle client, bytes\n",
                   idle_table(idle, [name for name in proxies if name != "haproxy"])]
-    parts.append("HAProxy pools nothing: it has no row with more clients than PostgreSQL has "
-                 "connections, and TLS passes through it unopened.\n")
+    parts += [note + "\n" for note in notes]
     return "\n".join(parts)

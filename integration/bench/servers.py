@@ -163,6 +163,9 @@ class PostgreSQL(Server):
     def database(self, _load):
         return "bench"
 
+    def note(self):
+        return ""
+
     def command(self):
         options = {
             "listen_addresses": "127.0.0.1", "port": self.port,
@@ -208,6 +211,10 @@ class Proxy(Server):
     def database(self, load):
         return "bench_narrow" if load.clients > POOL_WIDE else "bench"
 
+    def note(self):
+        """What a reader must know of its rows."""
+        return ""
+
 
 class HAProxy(Proxy):
     """Forwards TCP connections; TLS passes through it unopened."""
@@ -220,6 +227,10 @@ class HAProxy(Proxy):
 
     def database(self, _load):
         return "bench"
+
+    def note(self):
+        return ("HAProxy pools nothing: it has no row with more clients than PostgreSQL has "
+                "connections, and TLS passes through it unopened.")
 
     def command(self):
         path = self.workplace.write(
@@ -246,6 +257,12 @@ class PgBouncer(Proxy):
     def knows_prepared_statements(self):
         found = re.search(r"(\d+)\.(\d+)", self.version())
         return found is not None and (int(found[1]), int(found[2])) >= (1, 21)
+
+    def note(self):
+        if self.knows_prepared_statements():
+            return ""
+        return ("This PgBouncer has no prepared statements in transaction mode: in the rows with "
+                "\"prepared\" it pools sessions and rewrites nothing.")
 
     def database(self, load):
         if load.protocol == "prepared" and not self.knows_prepared_statements():
