@@ -21,12 +21,6 @@ std::string without_words(const std::string& line) {
     return line;
 }
 
-// PGWEIR_TEST_DIRECT=1 compares PostgreSQL with itself: it tests the cases, not pgweir.
-Target proxy_target() {
-    return std::getenv("PGWEIR_TEST_DIRECT") != nullptr ? cluster().target()
-                                                        : shared_pgweir().target();
-}
-
 }  // namespace
 
 TestCluster& cluster() {
@@ -53,6 +47,11 @@ PgweirProcess& shared_pgweir() {
         the_pgweir = std::make_unique<PgweirProcess>(config);
     }
     return *the_pgweir;
+}
+
+Target proxy_target() {
+    return std::getenv("PGWEIR_TEST_DIRECT") != nullptr ? cluster().target()
+                                                        : shared_pgweir().target();
 }
 
 void end_shared() {

@@ -16,6 +16,8 @@ namespace pgweir::integration {
 TestCluster& cluster();
 // In front of that cluster: transaction mode, pool_size = 2.
 PgweirProcess& shared_pgweir();
+// Where that pgweir listens. PGWEIR_TEST_DIRECT=1 makes it PostgreSQL itself: that tests the cases.
+Target proxy_target();
 // Ends both; the test program's main does it.
 void end_shared();
 
