@@ -6,7 +6,6 @@
 
 #include "pgweir/wire/backend_messages.h"
 #include "pgweir/wire/error_response.h"
-#include "pgweir/wire/fields.h"
 
 namespace pgweir::session {
 
@@ -164,12 +163,7 @@ ServerLogin::Step ServerLogin::message(Byte tag, ByteView body, EffectList& effe
 ServerLogin::Step ServerLogin::authentication(ByteView body, EffectList& effects) {
     auth::ServerAuthStep step = authenticator_->handle(body);
     if (const auto* response = std::get_if<auth::SendAuthResponse>(&step)) {
-        Bytes out;
-        wire::MessageWriter(out)
-            .begin(wire::FrontendTag::PasswordMessage)
-            .bytes(ByteView(response->body))
-            .finish();
-        effects.send(id_, effects.keep(out));
+        effects.send(id_, effects.keep(response->message));
     } else if (std::holds_alternative<auth::ServerAuthDone>(step)) {
         state_ = State::Starting;
     } else if (auto* failed = std::get_if<auth::ServerAuthFailed>(&step)) {

@@ -14,7 +14,15 @@ namespace pgweir::session {
 
 ServerSession::ServerSession(ServerId id, ServerFacts facts,
                              ParameterDirectory& parameter_directory)
-    : id_(id), parameter_directory_(parameter_directory), facts_(std::move(facts)) {}
+    : id_(id), parameter_directory_(parameter_directory), facts_(std::move(facts)) {
+    const Parameter* user = facts_.parameters->find("session_authorization");
+    if (user != nullptr) login_authorization_ = user->value;
+}
+
+bool ServerSession::is_foreign() const {
+    const Parameter* user = facts_.parameters->find("session_authorization");
+    return user != nullptr && user->value != login_authorization_;
+}
 
 ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, EffectList& effects) {
     if (is_raw_) {

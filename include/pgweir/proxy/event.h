@@ -93,8 +93,8 @@ struct ReloadFinished {
 };
 
 enum class ShutdownMode : std::uint8_t {
-    Drain,      // Transactions finish, up to shutdown_timeout; then as Now.
-    Now,        // Everybody gets 57P01 at once.
+    Drain,  // Transactions finish, up to shutdown_timeout; then as Now.
+    Now,    // Everybody gets 57P01 at once.
 };
 struct ShutdownRequested {
     ShutdownMode mode = ShutdownMode::Drain;

@@ -21,7 +21,9 @@ struct ProxyParts {
     std::shared_ptr<const config::Settings> settings;
     pool::Limits& limits;  // Shared by all workers.
     Entropy& entropy;
-    std::uint64_t seed = 0;          // For jitter.
+    std::uint64_t seed = 0;  // For jitter.
+    // Microseconds from 1970-01-01 UTC to the origin of Instant, to show points in time to people.
+    std::int64_t origin_unix_us = 0;
     LogLevel log_level = LogLevel::Info;
 };
 

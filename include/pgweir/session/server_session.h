@@ -76,6 +76,10 @@ class ServerSession {
     AnswerQueue& answers() { return answers_; }
     const AnswerQueue& answers() const { return answers_; }
     bool is_unsynced() const { return is_unsynced_; }
+    // COPY FROM STDIN waits for data.
+    bool is_in_copy() const { return copy_in_; }
+    // Somebody became another user here (SET SESSION AUTHORIZATION).
+    bool is_foreign() const;
     bool is_mid_frame() const { return streaming_ > 0 && streaming_to_client_; }
     bool said_fatal() const { return said_fatal_; }
     // The server's last words, for the log and the client: SQLSTATE and message of its FATAL.
@@ -112,6 +116,7 @@ class ServerSession {
     // Constant after construction.
     ServerId id_;
     ParameterDirectory& parameter_directory_;
+    std::string login_authorization_;
     // Changes with every event.
     ServerFacts facts_;
     AnswerQueue answers_;

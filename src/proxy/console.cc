@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: PostgreSQL
+// The console: its messages, and what it shows and orders, over all workers together.
+#include <algorithm>
+#include <utility>
+
+#include "pgweir/config/describe.h"
+#include "proxy/core.h"
+
+namespace pgweir::proxy {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = 5;
+
+std::string mode_name(config::PoolMode mode) {
+    switch (mode) {
+        case config::PoolMode::Session:
+            return "session";
+        case config::PoolMode::Statement:
+            return "statement";
+        case config::PoolMode::Transaction:
+            break;
+    }
+    return "transaction";
+}
+
+}  // namespace
+
+void Core::console_bytes(Client& client, ByteView bytes) {
+    client.console_input.append(bytes);
+    Bytes out;
+    std::optional<wire::Refusal> broken;
+    for (;;) {
+        const ByteView input = client.console_input.view();
+        if (client.console->is_closed() || input.size() < kHeaderBytes) break;
+        const auto tag = static_cast<wire::FrontendTag>(input[0]);
+        const std::uint32_t length = load_u32(input.data() + 1);
+        if (!wire::is_known(tag)) {
+            broken = wire::Refusal{.reason = wire::RefusalReason::InvalidMessageType,
+                                   .subject = std::to_string(input[0])};
+            break;
+        }
+        if (length < 4 || length - 4 > admin::ConsoleSession::kBodyBytesMax) {
+            broken = wire::Refusal{.reason = wire::RefusalReason::InvalidMessageLength,
+                                   .subject = std::string(wire::name_of(tag)),
+                                   .value = std::to_string(static_cast<std::int32_t>(length))};
+            break;
+        }
+        const std::size_t size = 1 + std::size_t{length};
+        if (input.size() < size) break;
+        client.console->take(tag, input.subspan(kHeaderBytes, size - kHeaderBytes), out);
+        client.console_input.consume(size);
+    }
+    if (broken) {
+        if (!out.empty()) send(client.id, out);
+        return dismiss(client, std::move(*broken));
+    }
+    console_work(client, out);
+}
+
+// Sends the replies, and sees to what the console waits for, until it waits for others.
+void Core::console_work(Client& client, Bytes& out) {
+    if (!out.empty()) send(client.id, out);
+    out.clear();
+    if (client.console->is_closed()) {
+        return close_client(client, CloseMode::Flush, "client said good-bye");
+    }
+    if (client.console->request() && !client.is_console_waiting) {
+        client.is_console_waiting = true;
+        const admin::AdminCommand command = *client.console->request();
+        console_request(client, command);
+    }
+}
+
+void Core::console_request(Client& client, const admin::AdminCommand& command) {
+    switch (command.verb) {
+        case admin::Verb::Show:
+            return show(client.id, command);
+        case admin::Verb::Reload:
+            effects_->push(AskProcess{ProcessRequest::Reload, client.id});
+            return;
+        case admin::Verb::Shutdown: {
+            const bool is_now = command.shutdown == admin::ShutdownKind::Now;
+            effects_->push(AskProcess{
+                is_now ? ProcessRequest::ShutdownNow : ProcessRequest::Shutdown, client.id});
+            return console_done(client.id, {});
+        }
+        default:
+            break;
+    }
+    const bool is_known =
+        command.database.empty() || settings_->find_database(command.database) != nullptr ||
+        std::any_of(tenants_.begin(), tenants_.end(),
+                    [&](const auto& entry) { return entry.first.first == command.database; });
+    if (!is_known) {
+        Bytes out;
+        client.is_console_waiting = false;
+        client.console->fail(
+            {.reason = wire::RefusalReason::ConsoleUnknownDatabase, .subject = command.database},
+            out);
+        return console_work(client, out);
+    }
+    order(client.id, command);
+}
+
+void Core::console_done(ClientId id, const std::vector<std::string>& notices) {
+    Client* client = clients_.find(id);
+    if (client == nullptr || !client->is_console_waiting) return;
+    Bytes out;
+    client->is_console_waiting = false;
+    client->console->done(notices, out);
+    console_work(*client, out);
+}
+
+void Core::reload_finished(ReloadFinished& event) {
+    Client* client = clients_.find(event.client);
+    if (client == nullptr || !client->is_console_waiting) return;
+    if (event.failure.empty()) return console_done(event.client, event.notices);
+    Bytes out;
+    client->is_console_waiting = false;
+    client->console->fail({.reason = wire::RefusalReason::ReloadFailed, .detail = event.failure},
+                          out);
+    console_work(*client, out);
+}
+
+// --- SHOW -------------------------------------------------------------------------------------
+
+void Core::show(ClientId client, const admin::AdminCommand& command) {
+    const admin::ShowParts parts = admin::parts_of(command.table);
+    const std::uint64_t ticket = ++last_ticket_;
+    PendingShow& pending = shows_[ticket];
+    pending.client = client;
+    pending.data = show_data(parts);
+    if (parts.config) {
+        for (const config::ConfigRow& row : config::config_rows(*settings_)) {
+            pending.data.config.push_back({.key = row.key,
+                                           .value = row.value,
+                                           .fallback = row.fallback,
+                                           .changeable = row.changeable == "yes"});
+        }
+    }
+    if (parts.any()) {
+        for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
+            if (worker == parts_.worker) continue;
+            auto wanted = std::make_unique<ShowWanted>();
+            wanted->ticket = ticket;
+            wanted->parts = parts;
+            post(worker, std::move(wanted));
+            ++pending.replies_left;
+        }
+    }
+    if (pending.replies_left == 0) show_finished(ticket);
+}
+
+void Core::show_finished(std::uint64_t ticket) {
+    auto found = shows_.find(ticket);
+    const PendingShow pending = std::move(found->second);
+    shows_.erase(found);
+    Client* client = clients_.find(pending.client);
+    if (client == nullptr || !client->is_console_waiting) return;
+    Bytes out;
+    client->is_console_waiting = false;
+    client->console->answer(pending.data, out);
+    console_work(*client, out);
+}
+
+admin::ShowData Core::show_data(const admin::ShowParts& parts) {
+    admin::ShowData data;
+    data.origin_unix_us = parts_.origin_unix_us;
+    if (parts.databases) show_databases(data);
+    if (parts.pools) show_pools(data);
+    if (parts.clients) show_clients(data);
+    if (parts.servers) show_servers(data);
+    if (parts.stats) show_stats(data);
+    if (parts.users) show_users(data);
+    if (parts.counts) {
+        data.counts.clients = clients_.size();
+        clients_.for_each([&data](ClientId, const Client& client) {
+            if (client.login != nullptr) ++data.counts.clients_at_login;
+        });
+        data.counts.servers = servers_.size();
+    }
+    data.paused = paused_.contains("");
+    return data;
+}
+
+void Core::show_stats(admin::ShowData& data) {
+    std::map<std::string, admin::StatsCounters> totals;
+    for (const auto& [name, tenant] : tenants_) totals[tenant->database] += tenant->stats;
+    for (const auto& [database, total] : totals) {
+        auto window = stats_windows_.try_emplace(database, now_).first;
+        window->second.note(total, now_, settings_->general.stats_period());
+        data.stats.push_back({.database = database,
+                              .total = total,
+                              .period_start = window->second.start(),
+                              .period = window->second.length(now_)});
+    }
+}
+
+void Core::show_users(admin::ShowData& data) {
+    std::map<std::string, admin::UserRow> rows;
+    for (const auto& [name, user] : settings_->users()) rows[name].name = name;
+    for (const auto& [names, tenant] : tenants_) {
+        admin::UserRow& row = rows[tenant->user];
+        row.name = tenant->user;
+        row.clients += tenant->clients;
+        row.clients_max = tenant->config.max_user_client_connections;
+        row.servers_max = tenant->config.max_user_connections;
+    }
+    for (const auto& [key, entry] : pools_) rows[entry->tenant.user].servers += entry->pool.size();
+    for (auto& [name, row] : rows) data.users.push_back(std::move(row));
+}
+
+void Core::show_databases(admin::ShowData& data) {
+    for (const auto& [name, database] : settings_->databases()) {
+        const config::EffectivePool config = settings_->pool_for(name, {});
+        admin::DatabaseRow row{
+            .name = name,
+            .host = config.nodes.empty() ? std::nullopt
+                                         : std::optional<std::string>(config.nodes.front().host),
+            .port = config.nodes.empty() ? std::uint64_t{0} : config.nodes.front().port,
+            .database = config.server_database,
+            .user = config.user_is_fixed ? std::optional<std::string>(config.server_user)
+                                         : std::nullopt,
+            .pool_size = config.pool_size,
+            .pool_size_min = config.min_pool_size,
+            .reserve_pool_size = config.reserve_pool_size,
+            .server_lifetime = config.server_lifetime,
+            .pool_mode = mode_name(config.pool_mode),
+            .load_balance = std::nullopt,
+            .servers_max = config.max_db_connections,
+            .servers = 0,
+            .clients_max = config.max_db_client_connections,
+            .clients = 0,
+            .paused = paused_.contains(name) || paused_.contains(""),
+            .disabled = false};
+        for (const auto& [names, tenant] : tenants_) {
+            if (tenant->database == name) row.clients += tenant->clients;
+        }
+        for (const auto& [key, entry] : pools_) {
+            if (key.database == name) row.servers += entry->pool.size();
+        }
+        data.databases.push_back(std::move(row));
+    }
+}
+
+void Core::show_pools(admin::ShowData& data) {
+    std::map<const Tenant*, admin::PoolRow> rows;
+    for (const auto& [key, entry] : pools_) {
+        const Tenant& tenant = entry->tenant;
+        admin::PoolRow& row = rows[&tenant];
+        row.database = tenant.database;
+        row.user = tenant.user;
+        row.pool_mode = mode_name(tenant.config.pool_mode);
+        row.clients_waiting += entry->pool.waiting();
+        row.servers_idle += entry->pool.idle().size();
+        row.servers_login += entry->pool.opening_count();
+        if (const pool::Waiter* first = entry->pool.line().front()) {
+            row.wait_max = std::max(row.wait_max, now_ - first->since);
+        }
+    }
+    servers_.for_each([&rows](ServerId, const Server& server) {
+        admin::PoolRow& row = rows[&server.pool->tenant];
+        if (server.phase == Server::Phase::Cleaning) ++row.servers_tested;
+        if (server.phase != Server::Phase::Leased) return;
+        ++(server.cancels > 0 ? row.servers_being_cancelled : row.servers_active);
+    });
+    cancels_.for_each([&](ServerId, const CancelLink& link) {
+        if (const Server* server = servers_.find(link.target)) {
+            ++rows[&server->pool->tenant].servers_cancelling;
+            if (link.requester) ++rows[&server->pool->tenant].cancels_active;
+        }
+    });
+    for (auto& [tenant, row] : rows) {
+        row.clients_active =
+            tenant->clients - std::min<std::uint64_t>(tenant->clients, row.clients_waiting);
+        data.pools.push_back(std::move(row));
+    }
+}
+
+void Core::show_clients(admin::ShowData& data) {
+    clients_.for_each([&](ClientId id, const Client& client) {
+        admin::ConnectionRow row{.state = "login",
+                                 .address = client.is_unix ? "unix" : client.host,
+                                 .port = client.port,
+                                 .connected_at = client.connected_at,
+                                 .request_at = client.request_at,
+                                 .link = client.server.value,
+                                 .id = id.value};
+        if (client.tenant != nullptr) {
+            row.user = client.tenant->user;
+            row.database = client.tenant->database;
+            row.state = client.is_waiting ? "waiting" : client.server ? "active" : "idle";
+        } else if (client.phase == Client::Phase::Console) {
+            row.database = "pgweir";
+            row.state = "active";
+        }
+        if (client.is_waiting) row.wait = now_ - client.request_at;
+        if (client.is_tls) row.tls = "TLS";
+        if (client.session != nullptr) {
+            row.prepared_statements = client.session->statement_count();
+            if (const auto* name = client.session->wanted()->find("application_name")) {
+                row.application_name = name->value;
+            }
+        }
+        data.clients.push_back(std::move(row));
+    });
+}
+
+void Core::show_servers(admin::ShowData& data) {
+    servers_.for_each([&](ServerId id, Server& server) {
+        const Tenant& tenant = server.pool->tenant;
+        static constexpr std::array<std::string_view, 6> kStates = {"login",  "login",  "idle",
+                                                                    "active", "tested", "closing"};
+        admin::ConnectionRow row{
+            .user = tenant.user,
+            .database = tenant.database,
+            .state = std::string(kStates[static_cast<std::size_t>(server.phase)]),
+            .address = server.pool->address.host,
+            .port = server.pool->address.port,
+            .connected_at = server.opened_at,
+            .request_at = server.used_at,
+            .close_needed = server.closes_when_free || server.generation != server.pool->generation,
+            .link = server.client.value,
+            .id = id.value};
+        if (server.is_tls) row.tls = "TLS";
+        if (server.session != nullptr) {
+            row.process_id = server.session->process_id();
+            row.prepared_statements = server.session->statements().size();
+            if (const auto* name = server.session->parameters()->find("application_name")) {
+                row.application_name = name->value;
+            }
+        }
+        data.servers.push_back(std::move(row));
+    });
+}
+
+// --- Orders -----------------------------------------------------------------------------------
+
+void Core::order(ClientId client, const admin::AdminCommand& command) {
+    const std::uint64_t ticket = ++last_ticket_;
+    PendingOrder& pending = orders_[ticket];
+    pending.client = client;
+    pending.command = command;
+    for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
+        if (worker == parts_.worker) continue;
+        auto wanted = std::make_unique<OrderWanted>();
+        wanted->ticket = ticket;
+        wanted->command = command;
+        post(worker, std::move(wanted));
+        ++pending.replies_left;
+    }
+    carry_out(command);
+}
+
+void Core::carry_out(const admin::AdminCommand& command) {
+    auto concerns = [&command](const PoolEntry& entry) {
+        return command.database.empty() || entry.tenant.database == command.database;
+    };
+    if (command.verb == admin::Verb::Pause || command.verb == admin::Verb::Kill) {
+        paused_[command.database] = 1;
+    } else if (command.verb == admin::Verb::Resume) {
+        if (command.database.empty()) paused_.clear();
+        paused_.erase(command.database);
+    }
+    for (auto& [key, entry] : pools_) {
+        if (!concerns(*entry)) continue;
+        switch (command.verb) {
+            case admin::Verb::Pause:
+            case admin::Verb::Kill:
+                entry->pool.pause();
+                while (const ServerId id = entry->pool.take_idle()) {
+                    close_server(*servers_.find(id), "paused");
+                }
+                break;
+            case admin::Verb::Resume:
+                entry->pool.resume();
+                while (const auto granted = entry->pool.grant_idle()) grant(*granted);
+                open_servers(*entry);
+                arm(*entry);
+                break;
+            case admin::Verb::Reconnect:
+                ++entry->generation;
+                while (const ServerId id = entry->pool.take_idle()) {
+                    close_server(*servers_.find(id), "reconnect");
+                }
+                break;
+            default:
+                break;
+        }
+    }
+    if (command.verb != admin::Verb::Kill) return;
+    std::vector<ClientId> killed;
+    clients_.for_each([&](ClientId id, const Client& client) {
+        if (client.tenant == nullptr) return;
+        if (command.database.empty() || client.tenant->database == command.database) {
+            killed.push_back(id);
+        }
+    });
+    for (ClientId id : killed) {
+        if (Client* client = clients_.find(id)) {
+            dismiss(*client, {.reason = wire::RefusalReason::Shutdown});
+        }
+    }
+}
+
+// PAUSE and KILL are done when no server is in use any more; the others at once.
+bool Core::is_carried_out(const admin::AdminCommand& command) {
+    if (command.verb != admin::Verb::Pause && command.verb != admin::Verb::Kill) return true;
+    return std::all_of(pools_.begin(), pools_.end(), [&command](const auto& entry) {
+        const bool concerns =
+            command.database.empty() || entry.second->tenant.database == command.database;
+        return !concerns || !entry.second->pool.is_paused() || entry.second->pool.leased() == 0;
+    });
+}
+
+void Core::order_progress() {
+    std::vector<std::uint64_t> done;
+    for (auto& [ticket, order] : orders_) {
+        if (!order.is_done_here) order.is_done_here = is_carried_out(order.command);
+        if (order.is_done_here && order.replies_left == 0) done.push_back(ticket);
+    }
+    for (const std::uint64_t ticket : done) {
+        const PendingOrder order = orders_[ticket];
+        orders_.erase(ticket);
+        if (order.origin_ticket != 0) {
+            auto answer = std::make_unique<OrderDone>();
+            answer->ticket = order.origin_ticket;
+            post(order.origin, std::move(answer));
+        } else {
+            console_done(order.client, {});
+        }
+    }
+}
+
+}  // namespace pgweir::proxy

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: PostgreSQL
+// The core of one worker: joins sessions, pools and settings. It looks up, hands over and records;
+// what a message or a statement means is decided on the floors below.
+//
+//   file            what
+//   core.cc         dispatch of events, deadlines, work left for the end of an event
+//   logins.cc       clients until their session begins
+//   clients.cc      clients in session: messages, leases, good-byes, timeouts
+//   servers.cc      servers: login, bytes, loss, cleaning
+//   pools.cc        tenants and pools: who gets a server, when one is opened or closed
+//   cancel.cc       cancel requests
+//   lookups.cc      auth_query
+//   console.cc      the console and its answers
+//   exchange.cc     what workers say to one another
+//   lifecycle.cc    settings, pause, shutdown
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pgweir/auth/client_authenticator.h"
+#include "pgweir/auth/hba.h"
+#include "pgweir/auth/user_directory.h"
+#include "pgweir/base/random.h"
+#include "pgweir/base/slot_table.h"
+#include "pgweir/base/timer_queue.h"
+#include "pgweir/proxy/event.h"
+#include "pgweir/proxy/proxy.h"
+#include "proxy/messages.h"
+#include "proxy/tables.h"
+#include "proxy/user_lookup.h"
+
+namespace pgweir::proxy {
+
+class Core {
+ public:
+    Core(ProxyParts parts, Instant now);
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+    ~Core();
+
+    void handle(Event& event, Instant now, EffectList& effects);
+    Instant next_deadline();
+
+ private:
+    // --- core.cc
+    void dispatch(Event& event);
+    void finish_event();
+    void on_woken();
+    void log(LogLevel level, std::string text);
+    bool logs(LogLevel level) const { return level >= parts_.log_level; }
+    void send(ClientId client, const Bytes& bytes) {
+        effects_->send(client, effects_->keep(bytes));
+    }
+    void send(ServerId server, const Bytes& bytes) {
+        effects_->send(server, effects_->keep(bytes));
+    }
+
+    // --- logins.cc
+    void client_opened(ClientOpened& event);
+    void login_bytes(Client& client, ByteView bytes);
+    void take_step(Client& client, session::ClientLogin::Step step);
+    void decide(Client& client);
+    void decide_with_secret(Client& client, auth::AuthMethod method,
+                            std::optional<auth::Secret> secret);
+    void admit(Client& client);
+    void admit_to_console(Client& client);
+    bool admit_to_database(Client& client);
+    bool read_startup_parameters(Client& client);
+    void begin_greeting(Client& client);
+    // The client's server shows what the startup parameters come to.
+    void try_parameters(Client& client, Server& server);
+    void parameters_tried(Client& client, Server& server, bool failed);
+    void greet(Client& client, session::ParametersRef reported);
+    void make_cancel_key(Client& client, std::uint32_t process_id);
+    void open_replication(Client& client);
+    void begin_raw(Client& client, Server& server);
+    // Says why, closes the client, gives back what it holds.
+    void refuse(Client& client, wire::Refusal refusal);
+    auth::HbaRules compile_hba(const config::Settings& settings) const;
+    std::shared_ptr<const auth::UserList> build_users(const config::Settings& settings);
+
+    // --- clients.cc
+    void client_bytes(ClientId id, ByteView bytes);
+    void client_closed(ClientId id, const std::string& reason);
+    void client_blocked(ClientId id, bool blocked);
+    void session_bytes(Client& client, ByteView bytes);
+    // Consumes what it can; false if the client is gone.
+    bool pump(Client& client, ByteView bytes, session::Source source, std::size_t& used);
+    // The input that waited, again; after a lease was granted, say.
+    void pump_held(Client& client);
+    bool must_hold(Client& client);
+    void check_input(Client& client);
+    void pause_client(Client& client, bool pause);
+    // A server for the client: at once (true), or a place in line.
+    bool acquire(Client& client);
+    void begin_lease(Client& client, Server& server, Instant waited_since);
+    // The client's server goes back; the client stays.
+    void end_lease(Client& client, Server& server);
+    // The client ends: what it holds is cleaned or closed. The record is gone afterwards.
+    void forget_client(Client& client, const std::string& reason);
+    void close_client(Client& client, CloseMode mode, const std::string& reason);
+    // FATAL, then close_client.
+    void dismiss(Client& client, wire::Refusal refusal);
+    void leave_line(Client& client);
+    Instant client_deadline(const Client& client, wire::Refusal* refusal) const;
+    void arm(Client& client);
+    void client_timer(Client& client);
+
+    // --- servers.cc
+    Server& open_server(PoolEntry& entry, pool::Permit permit);
+    void server_opened(ServerId id);
+    void server_open_failed(ServerId id, const std::string& reason);
+    void server_secured(ServerId id, TlsPeer& tls);
+    void server_bytes(ServerId id, ByteView bytes);
+    void server_closed(ServerId id, const std::string& reason);
+    void server_blocked(ServerId id, bool blocked);
+    void login_succeeded(Server& server);
+    void login_failed(Server& server, const session::ServerLoginFailure& failure);
+    void leased_bytes(Server& server, ByteView bytes);
+    void after_bytes(Server& server, Client* client, session::ServerNews& news);
+    void settings_failed(Server& server, Client* client);
+    void abandon(Server& server, Client& client, wire::Refusal refusal);
+    void pause_server(Server& server, bool pause);
+    // A leased or cleaning server whose client has gone.
+    void orphan(Server& server, bool mid_frame);
+    void clean(Server& server);
+    // Clean: to the pool, or closed.
+    void park(Server& server);
+    bool must_close(const Server& server) const;
+    // Orderly: Terminate, then until it has gone. At once if it may be in the middle of something.
+    void close_server(Server& server, const std::string& reason);
+    // The connection is gone, or will be at once; clients hear of it.
+    void drop_server(Server& server, const std::string& reason, CloseMode mode);
+    void forget_server(Server& server, const std::string& reason);
+    void server_timer(Server& server);
+
+    // --- pools.cc
+    Tenant& tenant_of(const std::string& database, const std::string& user);
+    void configure(Tenant& tenant);
+    PoolEntry* pool_of(Tenant& tenant);
+    pool::LoginGate& gate_of(const NodeAddress& address);
+    void open_servers(PoolEntry& entry);
+    std::optional<pool::Permit> permit_for(PoolEntry& entry);
+    // An idle server that counts towards the limit is closed to make room.
+    bool evict_idle(const pool::PoolKey& key, pool::Scope scope, const PoolEntry* except);
+    void grant(const pool::Grant& grant);
+    void arm(PoolEntry& entry);
+    void pool_timer(PoolEntry& entry);
+    Instant pool_deadline(PoolEntry& entry);
+    void notify_and_refuse(PoolEntry& entry);
+    void refuse_waiter(PoolEntry& entry, ClientId id, const wire::Refusal& refusal);
+    void fail_waiters(PoolEntry& entry, const wire::Refusal& refusal);
+    wire::Refusal wait_timeout_refusal(PoolEntry& entry) const;
+    wire::Refusal trouble_refusal(PoolEntry& entry) const;
+    void close_idle(PoolEntry& entry);
+    void permit_freed();
+    void retry_starving();
+
+    // --- cancel.cc
+    void cancel_requested(Client& requester);
+    bool cancel_locally(std::uint32_t process_id, ByteView secret, ClientId requester,
+                        WorkerIndex requester_worker);
+    void start_cancel(Server& server, ClientId client, ClientId requester,
+                      WorkerIndex requester_worker);
+    void cancel_opened(CancelLink& link);
+    void cancel_bytes(CancelLink& link, ByteView bytes);
+    void cancel_send(CancelLink& link);
+    void cancel_ended(CancelLink& link, bool closed_by_edge);
+    void finish_requester(ClientId requester, WorkerIndex worker);
+    // Another worker has done with the request, or knows nothing of it.
+    void cancel_answered(ClientId requester);
+
+    // --- lookups.cc
+    void look_up_user(Client& client, auth::AuthMethod method);
+    void lookup_granted(UserLookup& lookup, Server& server);
+    void lookup_ended(UserLookup& lookup, Server* server);
+    void lookup_failed(UserLookup& lookup, const std::string& why);
+    UserLookup* find_lookup(ClientId id);
+
+    // --- console.cc
+    void console_bytes(Client& client, ByteView bytes);
+    void console_work(Client& client, Bytes& out);
+    void console_request(Client& client, const admin::AdminCommand& command);
+    void console_done(ClientId id, const std::vector<std::string>& notices);
+    void show(ClientId client, const admin::AdminCommand& command);
+    admin::ShowData show_data(const admin::ShowParts& parts);
+    void show_clients(admin::ShowData& data);
+    void show_servers(admin::ShowData& data);
+    void show_pools(admin::ShowData& data);
+    void show_databases(admin::ShowData& data);
+    void show_stats(admin::ShowData& data);
+    void show_users(admin::ShowData& data);
+    void show_finished(std::uint64_t ticket);
+    void order(ClientId client, const admin::AdminCommand& command);
+    void carry_out(const admin::AdminCommand& command);
+    bool is_carried_out(const admin::AdminCommand& command);
+    void order_progress();
+    void reload_finished(ReloadFinished& event);
+
+    // --- exchange.cc
+    void posted(Posted& event);
+    void post(WorkerIndex worker, std::unique_ptr<Message> message);
+    void ask_for_server(PoolEntry& entry, pool::Scope scope);
+
+    // --- lifecycle.cc
+    void settings_changed(std::shared_ptr<const config::Settings> settings);
+    void move_waiters(PoolEntry& from, Tenant& tenant);
+    void shutdown(ShutdownMode mode);
+    void shutdown_progress();
+
+    // Constant after construction.
+    ProxyParts parts_;
+    // Changes with every event.
+    std::shared_ptr<const config::Settings> settings_;
+    Instant now_;
+    EffectList* effects_ = nullptr;
+
+    Random random_;
+    auth::ScramKeyCache scram_keys_;
+    auth::AuthEnvironment auth_environment_;
+    auth::HbaRules hba_;
+    auth::UserDirectory users_;
+    session::StatementDirectory statements_;
+    session::ParameterDirectory parameters_;
+
+    std::map<std::pair<std::string, std::string>, std::unique_ptr<Tenant>> tenants_;
+    std::map<pool::PoolKey, std::unique_ptr<PoolEntry>> pools_;
+    std::unordered_map<std::uint64_t, PoolEntry*> pools_by_id_;
+    std::uint64_t last_pool_ = 0;
+    std::map<std::string, pool::LoginGate> gates_;
+
+    SlotTable<ClientId, Client> clients_;
+    SlotTable<ServerId, Server> servers_;
+    SlotTable<ServerId, CancelLink> cancels_;
+    IdAllocator<ServerId> server_ids_;
+    std::vector<ServerId> freed_server_ids_;
+    std::unordered_map<std::uint64_t, ClientId> cancel_keys_;
+    std::map<std::uint64_t, std::unique_ptr<UserLookup>> lookups_;
+    std::uint64_t last_lookup_ = 0;
+
+    TimerQueue client_timers_;
+    TimerQueue server_timers_;
+    TimerQueue pool_timers_;
+
+    std::vector<ClientId> to_pump_;    // Clients whose input goes on at the end of the event.
+    std::vector<PoolEntry*> to_fail_;  // Pools whose waiters have no hope of a server.
+    bool is_retry_wanted_ = false;     // A permit was freed here.
+    std::size_t console_clients_ = 0;
+
+    struct PendingShow {
+        ClientId client;
+        std::size_t replies_left = 0;
+        admin::ShowData data;
+    };
+    struct PendingOrder {
+        ClientId client;
+        WorkerIndex origin = 0;
+        std::uint64_t origin_ticket = 0;
+        admin::AdminCommand command;
+        std::size_t replies_left = 0;
+        bool is_done_here = false;
+    };
+    std::map<std::uint64_t, PendingShow> shows_;
+    std::map<std::uint64_t, PendingOrder> orders_;
+    std::uint64_t last_ticket_ = 0;
+    std::map<std::string, std::uint32_t> paused_;  // By database; "" is all.
+    std::map<std::string, admin::StatsWindow> stats_windows_;
+
+    enum class Life : std::uint8_t { Running, Draining, Ending, Stopped };
+    Life life_ = Life::Running;
+    Instant drain_deadline_ = Instant::never();
+};
+
+}  // namespace pgweir::proxy

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: PostgreSQL
+// What workers say to one another.
+#include <utility>
+
+#include "proxy/core.h"
+
+namespace pgweir::proxy {
+
+void Core::post(WorkerIndex worker, std::unique_ptr<Message> message) {
+    effects_->push(Post{worker, std::move(message)});
+}
+
+void Core::ask_for_server(PoolEntry& entry, pool::Scope scope) {
+    for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
+        if (worker == parts_.worker) continue;
+        auto need = std::make_unique<NeedServer>();
+        need->key = entry.pool.key();
+        need->scope = scope;
+        post(worker, std::move(need));
+    }
+}
+
+void Core::posted(Posted& event) {
+    Message* message = event.message.get();
+    if (dynamic_cast<PermitFreed*>(message) != nullptr) {
+        is_retry_wanted_ = true;
+    } else if (auto* need = dynamic_cast<NeedServer*>(message)) {
+        evict_idle(need->key, need->scope, nullptr);
+    } else if (auto* cancel = dynamic_cast<CancelWanted*>(message)) {
+        if (!cancel_locally(cancel->process_id, cancel->secret, cancel->requester, event.from)) {
+            finish_requester(cancel->requester, event.from);
+        }
+    } else if (auto* finished = dynamic_cast<CancelFinished*>(message)) {
+        cancel_answered(finished->requester);
+    } else if (auto* show = dynamic_cast<ShowWanted*>(message)) {
+        auto reply = std::make_unique<ShowReply>();
+        reply->ticket = show->ticket;
+        reply->data = show_data(show->parts);
+        post(event.from, std::move(reply));
+    } else if (auto* reply = dynamic_cast<ShowReply*>(message)) {
+        auto found = shows_.find(reply->ticket);
+        if (found == shows_.end()) return;
+        admin::merge(found->second.data, std::move(reply->data));
+        if (--found->second.replies_left == 0) show_finished(reply->ticket);
+    } else if (auto* wanted = dynamic_cast<OrderWanted*>(message)) {
+        carry_out(wanted->command);
+        orders_[++last_ticket_] = {.client = ClientId{},
+                                   .origin = event.from,
+                                   .origin_ticket = wanted->ticket,
+                                   .command = wanted->command};
+    } else if (auto* done = dynamic_cast<OrderDone*>(message)) {
+        auto found = orders_.find(done->ticket);
+        if (found != orders_.end()) --found->second.replies_left;
+    }
+}
+
+}  // namespace pgweir::proxy

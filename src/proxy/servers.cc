@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: PostgreSQL
+// Servers: their logins, their bytes, their loss, and how they become clean again.
+#include <algorithm>
+#include <utility>
+
+#include "pgweir/wire/frontend_messages.h"
+#include "proxy/core.h"
+
+namespace pgweir::proxy {
+
+namespace {
+
+// How long a server that was told good-bye may take to close its connection.
+constexpr Duration kGoodbyeTimeout = Duration::seconds(5);
+// A stalled client goes on when its server owes no more than this.
+constexpr std::size_t kAnswersResume = 1024;
+
+// What the server said of this user and database, and would say again to everybody who asks.
+bool is_refusal_of_tenant(const session::ServerLoginFailure& failure) {
+    const std::string& sqlstate = failure.sqlstate;
+    if (sqlstate.empty()) return false;
+    // 57P03: starting up or shutting down; 53300: full. Both pass by themselves, as does a
+    // shutdown that overtakes the login.
+    return !sqlstate.starts_with("57P") && !sqlstate.starts_with("53") &&
+           !sqlstate.starts_with("08");
+}
+
+}  // namespace
+
+// --- Login ------------------------------------------------------------------------------------
+
+Server& Core::open_server(PoolEntry& entry, pool::Permit permit) {
+    auto record = std::make_unique<Server>();
+    record->id = server_ids_.allocate();
+    record->pool = &entry;
+    record->permit = std::move(permit);
+    record->generation = entry.generation;
+    record->opened_at = record->used_at = now_;
+    const ServerId id = record->id;
+    Server& server = servers_.insert(id, std::move(record));
+    effects_->push(OpenServer{id, entry.address});
+    server_timers_.set(id.value, now_ + settings_->timeouts.server_connect_timeout());
+    return server;
+}
+
+void Core::server_opened(ServerId id) {
+    if (CancelLink* link = cancels_.find(id)) return cancel_opened(*link);
+    Server* server = servers_.find(id);
+    if (server == nullptr || server->phase != Server::Phase::Connecting) return;
+    server->phase = Server::Phase::LoggingIn;
+    const Tenant& tenant = server->pool->tenant;
+    const config::EffectivePool& config = tenant.config;
+    wire::Parameters parameters{{"database", config.server_database}};
+    if (server->is_one_use) {
+        const Client* client = clients_.find(server->client);
+        const std::string replication(client != nullptr ? client->login->startup().replication()
+                                                        : "database");
+        parameters.emplace_back("replication", replication);
+    }
+    auth::LoginSecret secret = tenant.secret;
+    if (!config.server_password.empty()) {
+        secret = auth::PlainPassword{auth::SecretText(config.server_password)};
+    }
+    server->login = std::make_unique<session::ServerLogin>(
+        id,
+        session::ServerLoginRequest{.address = server->pool->address,
+                                    .tls_mode = config.tls_mode,
+                                    .direct_tls = settings_->tls.server_tls_direct(),
+                                    .user = config.server_user,
+                                    .parameters = std::move(parameters),
+                                    .secret = std::move(secret),
+                                    .policy = {}},
+        parts_.entropy, scram_keys_);
+    server_timers_.set(id.value, now_ + settings_->timeouts.server_login_timeout());
+    server->login->start(*effects_);
+}
+
+void Core::server_open_failed(ServerId id, const std::string& reason) {
+    if (CancelLink* link = cancels_.find(id)) return cancel_ended(*link, true);
+    Server* server = servers_.find(id);
+    if (server == nullptr) return;
+    login_failed(*server, {.sqlstate = {}, .message = reason});
+}
+
+void Core::server_secured(ServerId id, TlsPeer& tls) {
+    if (CancelLink* link = cancels_.find(id)) return cancel_send(*link);
+    Server* server = servers_.find(id);
+    if (server == nullptr || server->login == nullptr) return;
+    server->is_tls = true;
+    server->login->on_secured(std::move(tls), *effects_);
+}
+
+void Core::login_succeeded(Server& server) {
+    PoolEntry& entry = *server.pool;
+    server.session = std::make_unique<session::ServerSession>(
+        server.id, server.login->take_facts(parameters_), parameters_);
+    server.login.reset();
+    server.used_at = now_;
+    const Duration lifetime = entry.tenant.config.server_lifetime;
+    server.expires = Instant::never();
+    if (lifetime) {
+        // Servers that were opened together do not all end together.
+        const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(lifetime.us / 10, 1));
+        server.expires = now_ + lifetime -
+                         Duration::microseconds(static_cast<std::int64_t>(random_.below(spread)));
+    }
+    server_timers_.clear(server.id.value);
+    if (entry.tenant.base == nullptr && !server.is_one_use) {
+        entry.tenant.base = server.session->parameters();
+    }
+    entry.last_failure.clear();
+    if (server.is_one_use) {
+        gate_of(entry.address).succeeded();
+        server.phase = Server::Phase::Leased;
+        Client* client = clients_.find(server.client);
+        if (client == nullptr) return drop_server(server, "its client has gone", CloseMode::Flush);
+        return begin_raw(*client, server);
+    }
+    gate_of(entry.address).succeeded();
+    entry.gate.succeeded();
+    server.phase = Server::Phase::Idle;
+    if (must_close(server)) {
+        entry.pool.opening_failed();
+        return close_server(server, "no longer wanted");
+    }
+    if (const auto granted = entry.pool.opened(server.id, now_)) grant(*granted);
+    arm(entry);
+}
+
+void Core::login_failed(Server& server, const session::ServerLoginFailure& failure) {
+    PoolEntry& entry = *server.pool;
+    const bool refuses_tenant = is_refusal_of_tenant(failure);
+    log(LogLevel::Warning, "server of pool " + entry.pool.key().text() + ": login failed: " +
+                               (failure.sqlstate.empty() ? "" : failure.sqlstate + " ") +
+                               failure.message);
+    entry.last_failure =
+        failure.is_from_server || failure.sqlstate.empty() ? failure.message : failure.sqlstate;
+    pool::LoginGate& gate = gate_of(entry.address);
+    if (refuses_tenant) {
+        gate.abandoned();
+        entry.trouble = {failure.sqlstate, failure.message};
+    } else {
+        gate.failed(now_, random_);
+    }
+    if (!server.is_one_use) {
+        entry.pool.opening_failed();
+        if (refuses_tenant) {
+            entry.gate.failed(now_, random_);
+        } else {
+            entry.gate.abandoned();
+        }
+    }
+    Client* only_client = server.is_one_use ? clients_.find(server.client) : nullptr;
+    effects_->push(CloseServer{server.id, CloseMode::Abort});
+    forget_server(server, {});
+    if (only_client != nullptr) {
+        only_client->server = ServerId{};
+        refuse(*only_client, refuses_tenant
+                                 ? trouble_refusal(entry)
+                                 : wire::Refusal{.reason = wire::RefusalReason::ServerUnreachable,
+                                                 .subject = entry.pool.key().text(),
+                                                 .detail = entry.last_failure});
+    }
+    if (refuses_tenant) fail_waiters(entry, trouble_refusal(entry));
+    arm(entry);
+}
+
+// --- Bytes ------------------------------------------------------------------------------------
+
+void Core::server_bytes(ServerId id, ByteView bytes) {
+    Server* server = servers_.find(id);
+    if (server == nullptr) {
+        if (CancelLink* link = cancels_.find(id)) cancel_bytes(*link, bytes);
+        return;
+    }
+    switch (server->phase) {
+        case Server::Phase::LoggingIn: {
+            const auto step = server->login->on_bytes(bytes, *effects_);
+            if (step == session::ServerLogin::Step::Ready) return login_succeeded(*server);
+            if (step == session::ServerLogin::Step::Failed) {
+                const session::ServerLoginFailure failure = server->login->failure();
+                return login_failed(*server, failure);
+            }
+            return;
+        }
+        case Server::Phase::Connecting:
+            return login_failed(*server, {.sqlstate = {}, .message = "it spoke before its turn"});
+        case Server::Phase::Closing:
+            return;
+        case Server::Phase::Idle:
+        case Server::Phase::Leased:
+        case Server::Phase::Cleaning:
+            return leased_bytes(*server, bytes);
+    }
+}
+
+void Core::leased_bytes(Server& server, ByteView bytes) {
+    Client* client = server.client ? clients_.find(server.client) : nullptr;
+    if (server.session->is_raw()) {
+        if (client != nullptr) effects_->send(client->id, bytes);
+        return;
+    }
+    if (server.lookup_for) {
+        if (UserLookup* lookup = find_lookup(server.lookup_for)) lookup->on_bytes(bytes);
+    }
+    session::ClientSession* session = client != nullptr ? client->session.get() : nullptr;
+    if (client != nullptr) client->tenant->stats.sent_bytes += bytes.size();
+    session::ServerNews news = server.session->on_bytes(bytes, session, *effects_);
+    after_bytes(server, client, news);
+}
+
+void Core::after_bytes(Server& server, Client* client, session::ServerNews& news) {
+    if (!news.violation.empty()) {
+        log(LogLevel::Warning, "server of pool " + server.pool->pool.key().text() +
+                                   " broke the protocol: " + news.violation);
+        if (client != nullptr) {
+            abandon(server, *client,
+                    {.reason = wire::RefusalReason::ServerProtocolViolation,
+                     .subject = server.pool->pool.key().text(),
+                     .detail = news.violation});
+        }
+        return drop_server(server, news.violation, CloseMode::Abort);
+    }
+    if (client != nullptr && news.queries > 0) {
+        admin::StatsCounters& stats = client->tenant->stats;
+        stats.queries += news.queries;
+        stats.transactions += news.transactions;
+        stats.query_us += static_cast<std::uint64_t>((now_ - client->query_at).us);
+        client->ready_at = client->query_at = now_;
+    }
+    if (news.closes_client && client != nullptr) {
+        return close_client(*client, CloseMode::Flush, "the server ended the session");
+    }
+    if (news.settings_failed) return settings_failed(server, client);
+    if (server.session->said_fatal()) {
+        return drop_server(server, server.session->fatal_message(), CloseMode::Flush);
+    }
+    if (server.lookup_for) {
+        if (server.session->is_ready()) {
+            if (UserLookup* lookup = find_lookup(server.lookup_for)) {
+                return lookup_ended(*lookup, &server);
+            }
+        }
+        return;
+    }
+    if (server.phase == Server::Phase::Cleaning) return clean(server);
+    if (client == nullptr) return;
+    if (client->phase == Client::Phase::Greeting) {
+        if (server.session->is_ready()) parameters_tried(*client, server, false);
+        return;
+    }
+    const config::PoolMode mode = client->tenant->config.pool_mode;
+    if (server.session->is_ready()) {
+        if (mode != config::PoolMode::Session) return end_lease(*client, server);
+    } else if (mode == config::PoolMode::Statement && news.queries > 0 &&
+               server.session->status() != wire::TransactionStatus::Idle) {
+        return dismiss(*client, {.reason = wire::RefusalReason::TransactionInStatementMode,
+                                 .subject = client->tenant->database});
+    }
+    if (client->session->is_stalled() && server.session->answers().size() <= kAnswersResume) {
+        to_pump_.push_back(client->id);
+    }
+    arm(*client);
+}
+
+// What pgweir put in front of the client's messages failed: they may have run with settings that
+// are not theirs. Nothing on this server can be trusted.
+void Core::settings_failed(Server& server, Client* client) {
+    if (client != nullptr && client->phase == Client::Phase::Greeting) {
+        // ReadyForQuery follows; the client is told why now.
+        return parameters_tried(*client, server, true);
+    }
+    if (client != nullptr) {
+        abandon(server, *client,
+                {.reason = wire::RefusalReason::ServerLost,
+                 .subject = server.pool->pool.key().text(),
+                 .detail = "the session's settings could not be restored"});
+    }
+    drop_server(server, "settings could not be set or reset", CloseMode::Abort);
+}
+
+// The client is told and closed; the server is nobody's, and the caller's to drop.
+void Core::abandon(Server& server, Client& client, wire::Refusal refusal) {
+    const bool mid_frame = server.session->is_mid_frame();
+    server.client = ClientId{};
+    client.server = ServerId{};
+    if (mid_frame) return close_client(client, CloseMode::Abort, "its server was lost");
+    dismiss(client, std::move(refusal));
+}
+
+void Core::pause_server(Server& server, bool pause) {
+    if (server.is_paused == pause) return;
+    server.is_paused = pause;
+    if (pause) {
+        effects_->push(PauseServer{server.id});
+    } else {
+        effects_->push(ResumeServer{server.id});
+    }
+}
+
+void Core::server_blocked(ServerId id, bool blocked) {
+    Server* server = servers_.find(id);
+    if (server == nullptr) return;
+    server->is_output_blocked = blocked;
+    Client* client = server->client ? clients_.find(server->client) : nullptr;
+    if (client == nullptr) return;
+    if (client->session != nullptr) return check_input(*client);
+    pause_client(*client, blocked);
+}
+
+// --- Cleaning ---------------------------------------------------------------------------------
+
+void Core::orphan(Server& server, bool mid_frame) {
+    if (server.session == nullptr || server.is_one_use) {
+        return drop_server(server, "its client has gone", CloseMode::Flush);
+    }
+    pause_server(server, false);
+    session::ServerSession& session = *server.session;
+    if (session.said_fatal() || mid_frame || session.is_in_copy()) {
+        return drop_server(server, "its client left in the middle of a message", CloseMode::Abort);
+    }
+    session.disown_answers();
+    server.phase = Server::Phase::Cleaning;
+    server.clean_step = Server::CleanStep::Drain;
+    if (session.is_unsynced()) session.send_sync(session::Asker::Quiet, *effects_);
+    if (!session.answers().empty()) start_cancel(server, ClientId{}, ClientId{}, 0);
+    server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
+    clean(server);
+}
+
+void Core::clean(Server& server) {
+    session::ServerSession& session = *server.session;
+    if (!session.is_quiet() || server.cancels > 0) return;
+    switch (server.clean_step) {
+        case Server::CleanStep::Drain:
+            server.clean_step = Server::CleanStep::Rollback;
+            if (session.status() != wire::TransactionStatus::Idle) {
+                return session.send_query("ROLLBACK", session::Asker::Settings, *effects_);
+            }
+            [[fallthrough]];
+        case Server::CleanStep::Rollback: {
+            if (session.status() != wire::TransactionStatus::Idle) {
+                return drop_server(server, "it could not be rolled back", CloseMode::Abort);
+            }
+            server.clean_step = Server::CleanStep::Reset;
+            const std::string& reset = settings_->general.server_reset_query();
+            const bool wants_reset =
+                server.must_reset || settings_->general.server_reset_query_always();
+            server.must_reset = false;
+            if (wants_reset && !reset.empty()) {
+                return session.send_query(reset, session::Asker::Settings, *effects_);
+            }
+            [[fallthrough]];
+        }
+        case Server::CleanStep::Reset:
+            if (!session.is_ready()) {
+                return drop_server(server, "it could not be reset", CloseMode::Abort);
+            }
+            server.clean_step = Server::CleanStep::Done;
+            [[fallthrough]];
+        case Server::CleanStep::Done:
+            server_timers_.clear(server.id.value);
+            return park(server);
+    }
+}
+
+bool Core::must_close(const Server& server) const {
+    return server.closes_when_free || server.generation != server.pool->generation ||
+           now_ >= server.expires || life_ != Life::Running || server.pool->pool.is_paused() ||
+           server.session->is_foreign();
+}
+
+// REQUIRES: leased or cleaning, and nobody's any more.
+void Core::park(Server& server) {
+    PoolEntry& entry = *server.pool;
+    if (server.cancels > 0) {
+        server.phase = Server::Phase::Cleaning;
+        server.clean_step = Server::CleanStep::Done;
+        return;
+    }
+    if (server.phase == Server::Phase::Leased && settings_->general.server_reset_query_always() &&
+        !settings_->general.server_reset_query().empty()) {
+        server.phase = Server::Phase::Cleaning;
+        server.clean_step = Server::CleanStep::Drain;
+        server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
+        return clean(server);
+    }
+    if (must_close(server)) {
+        entry.pool.lost_leased();
+        close_server(server, "no longer wanted");
+        return open_servers(entry);
+    }
+    if (parts_.workers > 1 && entry.pool.should_yield(now_, parts_.workers)) {
+        entry.pool.lost_leased();
+        return close_server(server, "another worker's clients wait longer");
+    }
+    server.phase = Server::Phase::Idle;
+    server.used_at = now_;
+    if (const auto granted = entry.pool.give_back(server.id, now_)) {
+        grant(*granted);
+    } else if (entry.timer.is_never()) {
+        arm(entry);
+    }
+}
+
+// --- Ends -------------------------------------------------------------------------------------
+
+void Core::close_server(Server& server, const std::string& reason) {
+    Bytes out;
+    wire::terminate(out);
+    send(server.id, out);
+    server.phase = Server::Phase::Closing;
+    log(LogLevel::Debug, "server of pool " + server.pool->pool.key().text() + " closed: " + reason);
+    server_timers_.set(server.id.value, now_ + kGoodbyeTimeout);
+}
+
+void Core::server_closed(ServerId id, const std::string& reason) {
+    if (CancelLink* link = cancels_.find(id)) return cancel_ended(*link, true);
+    Server* server = servers_.find(id);
+    if (server == nullptr) return;
+    if (server->phase == Server::Phase::Connecting || server->phase == Server::Phase::LoggingIn) {
+        return login_failed(*server, {.sqlstate = {}, .message = "connection closed: " + reason});
+    }
+    if (server->phase == Server::Phase::Closing) return forget_server(*server, {});
+    const std::string why =
+        server->session->said_fatal() ? server->session->fatal_message() : reason;
+    drop_server(*server, why, CloseMode::Abort);
+}
+
+void Core::drop_server(Server& server, const std::string& reason, CloseMode mode) {
+    effects_->push(CloseServer{server.id, mode});
+    forget_server(server, reason);
+}
+
+// Takes the server out of all tables; a client that leases it hears of it. The connection is gone
+// or told to go.
+void Core::forget_server(Server& server, const std::string& reason) {
+    PoolEntry& entry = *server.pool;
+    Client* client = server.client ? clients_.find(server.client) : nullptr;
+    UserLookup* lookup = server.lookup_for ? find_lookup(server.lookup_for) : nullptr;
+    switch (server.phase) {
+        case Server::Phase::Idle:
+            entry.pool.lost_idle(server.id);
+            break;
+        case Server::Phase::Leased:
+        case Server::Phase::Cleaning:
+            if (!server.is_one_use) entry.pool.lost_leased();
+            break;
+        default:
+            break;
+    }
+    if (!reason.empty()) {
+        log(LogLevel::Warning, "server of pool " + entry.pool.key().text() + " is gone: " + reason);
+    }
+    server_timers_.clear(server.id.value);
+    std::unique_ptr<Server> record = servers_.remove(server.id);
+    freed_server_ids_.push_back(record->id);
+    record->permit.give_back();
+    permit_freed();
+    if (lookup != nullptr) lookup_failed(*lookup, "the server was lost");
+    if (client != nullptr) {
+        client->server = ServerId{};
+        if (client->phase == Client::Phase::Raw) {
+            close_client(*client, CloseMode::Flush, "its server has gone");
+        } else if (client->phase == Client::Phase::Greeting) {
+            begin_greeting(*client);
+        } else if (client->session != nullptr) {
+            if (!client->session->server_lost(*record->session, entry.pool.key().text(),
+                                              *effects_)) {
+                close_client(*client, CloseMode::Abort, "its server was lost in a message");
+            } else {
+                client->ready_at = now_;
+                pause_client(*client, false);
+                to_pump_.push_back(client->id);
+            }
+        }
+    }
+    open_servers(entry);
+}
+
+void Core::server_timer(Server& server) {
+    switch (server.phase) {
+        case Server::Phase::Connecting:
+            return login_failed(server, {.sqlstate = {}, .message = "server_connect_timeout"});
+        case Server::Phase::LoggingIn:
+            return login_failed(server, {.sqlstate = {}, .message = "server_login_timeout"});
+        case Server::Phase::Closing:
+            return drop_server(server, {}, CloseMode::Abort);
+        case Server::Phase::Cleaning:
+            return drop_server(server, "it was not clean within server_clean_timeout",
+                               CloseMode::Abort);
+        case Server::Phase::Idle:
+        case Server::Phase::Leased:
+            return;
+    }
+}
+
+}  // namespace pgweir::proxy
