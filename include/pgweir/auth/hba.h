@@ -29,7 +29,8 @@ struct HbaError {
 struct HbaQuestion {
     std::string_view database;
     std::string_view user;
-    bool is_replication = false;
+    bool is_replication =
+        false;  // Physical. Logical replication names a database, and counts as it.
     bool is_unix = false;
     std::string_view host = {};  // Numeric; unused for a Unix socket.
     bool is_tls = false;

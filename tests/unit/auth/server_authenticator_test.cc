@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "auth/crypto.h"
 #include "pgweir/auth/password.h"
 #include "pgweir/wire/backend_messages.h"
@@ -16,9 +18,9 @@ namespace {
 constexpr std::uint32_t kOk = 0, kCleartext = 3, kMd5 = 5, kSasl = 10, kContinue = 11, kFinal = 12;
 
 Bytes authentication(std::uint32_t code, std::string_view rest = {}) {
-    Bytes body(4);
+    Bytes body(4 + rest.size());
     store_u32(body.data(), code);
-    body.insert(body.end(), rest.begin(), rest.end());
+    std::copy(rest.begin(), rest.end(), body.begin() + 4);
     return body;
 }
 const std::string kOffer = std::string("SCRAM-SHA-256\0\0", 15);
