@@ -74,7 +74,7 @@ PgweirProcess::PgweirProcess(const PgweirConfig& config, std::vector<std::string
     process_ = std::make_unique<Process>(Command{.words = std::move(words),
                                                  .log = folder() / "pgweir.log",
                                                  .capture_output = true,
-                                                 .unprivileged = true,
+                                                 .unprivileged = false,
                                                  .environment = {}});
     auto line = process_->take_line();
     port_ = line ? port_of(*line) : std::uint16_t{0};
