@@ -30,13 +30,11 @@ Core::Core(ProxyParts parts, Instant now)
       settings_(parts_.settings),
       now_(now),
       random_(parts_.seed),
-      auth_environment_{parts_.entropy, scram_keys_, auth::SecretKey()},
+      auth_environment_{parts_.entropy, scram_keys_, auth::SecretKey(parts_.secret)},
       hba_(compile_hba(*settings_)),
       users_(build_users(*settings_), {.found_lifetime = settings_->general.auth_query_cache()}),
       statements_(settings_->limits.prepared_statements_memory().bytes, seed_from(parts_.entropy)),
-      server_ids_(parts_.worker) {
-    parts_.entropy.fill(auth_environment_.mock_key.writable());
-}
+      server_ids_(parts_.worker) {}
 
 Core::~Core() {
     // Sessions hold statements, which live in the directory.

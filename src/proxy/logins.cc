@@ -22,7 +22,11 @@ std::shared_ptr<const auth::UserList> Core::build_users(const config::Settings& 
         if (auto listed = auth::parse_userlist(settings.auth_file_text)) users->add_all(*listed);
     }
     for (const auto& [name, user] : settings.users()) {
-        if (user.password().empty()) continue;
+        // Without a password a user is known, and gets in where none is asked for.
+        if (user.password().empty()) {
+            users->add(name, auth::PlainPassword{});
+            continue;
+        }
         if (auto secret = auth::parse_secret(user.password())) users->add(name, *secret);
     }
     return users;
@@ -111,7 +115,7 @@ void Core::decide(Client& client) {
                             replication != "off" && replication != "no" && replication != "0";
     const auto decision = hba_.decide({.database = startup.database(),
                                        .user = startup.user(),
-                                       .is_replication = client.is_replication,
+                                       .is_replication = client.is_replication && replication != "database",
                                        .is_unix = client.is_unix,
                                        .host = client.host,
                                        .is_tls = client.is_tls});

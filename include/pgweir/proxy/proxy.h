@@ -3,6 +3,8 @@
 // never waits, never reads a clock.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 
 #include "pgweir/base/entropy.h"
@@ -21,6 +23,8 @@ struct ProxyParts {
     std::shared_ptr<const config::Settings> settings;
     pool::Limits& limits;  // Shared by all workers.
     Entropy& entropy;
+    // Random, the same for all workers (an unknown user is asked for the same proof by each).
+    std::array<std::uint8_t, 32> secret{};
     std::uint64_t seed = 0;  // For jitter.
     // Microseconds from 1970-01-01 UTC to the origin of Instant, to show points in time to people.
     std::int64_t origin_unix_us = 0;
