@@ -14,6 +14,7 @@ import time
 import loads
 import report
 import servers
+import system_calls
 
 WARM_UP_SECONDS = 1
 
@@ -34,11 +35,16 @@ def arguments():
     parser.add_argument("--only", default="", help="loads whose title matches this expression")
     parser.add_argument("--targets", default=",".join(report.ORDER), help="which to compare")
     parser.add_argument("--no-idle", action="store_true", help="leave out the idle clients")
+    parser.add_argument("--no-system-calls", action="store_true", help="do not count them")
     parser.add_argument("--output", type=pathlib.Path, help="write the report here, too")
     parser.add_argument("--json", type=pathlib.Path, help="write every measurement here")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (2 if options.quick else 4)
+    options.count_calls = not options.quick and not options.no_system_calls
+    if options.count_calls and not system_calls.can_count():
+        say("    without system calls: no strace")
+        options.count_calls = False
     options.idle_counts = [] if options.no_idle else [1000] if options.quick else [1000, 10000]
     return options
 
@@ -96,7 +102,24 @@ def run_load(load, targets, options, workplace):
             except (servers.BenchError, OSError) as error:
                 say(f"    {name} fails: {error}")
                 del by_target[name]
+    if options.count_calls:
+        for name, measurements in by_target.items():
+            if targets[name].is_proxy:
+                measurements[0].system_calls = count_calls(targets[name], load, options, workplace)
     return by_target
+
+
+def count_calls(target, load, options, workplace):
+    try:
+        counter = system_calls.Counter(target, workplace.path)
+        try:
+            measurement = measure(target, load, WARM_UP_SECONDS, options, workplace)
+        finally:
+            calls = counter.stop()
+        return calls / measurement.transactions
+    except (servers.BenchError, OSError) as error:
+        say(f"    {target.name}: {error}")
+        return None
 
 
 def run_loads(targets, options, workplace):

@@ -49,10 +49,12 @@ LOADS = [
 @dataclasses.dataclass
 class Measurement:
     transactions_per_second: float
+    transactions: int
     p50_us: float | None = None
     p99_us: float | None = None
     cpu_us: float | None = None         # Of the proxy, per transaction.
     user_share: float | None = None     # Of cpu_us.
+    system_calls: float | None = None   # Of the proxy, per transaction.
 
 
 class CpuMeter:
@@ -64,10 +66,10 @@ class CpuMeter:
             self.ns = target.cpu_ns()
             self.ticks = target.cpu_ticks()
 
-    def fill(self, measurement, transactions):
+    def fill(self, measurement):
         if not self.target:
             return
-        measurement.cpu_us = (self.target.cpu_ns() - self.ns) / 1000 / transactions
+        measurement.cpu_us = (self.target.cpu_ns() - self.ns) / 1000 / measurement.transactions
         user, system = (b - a for a, b in zip(self.ticks, self.target.cpu_ticks()))
         measurement.user_share = user / (user + system) if user + system else None
 
@@ -97,8 +99,8 @@ def run_pgbench(target, load, seconds, pgbench, workplace):
     speed = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
     if done.returncode != 0 or not processed or not speed or int(processed[1]) == 0:
         raise BenchError((done.stderr or done.stdout)[-500:])
-    measurement = Measurement(float(speed[1]))
-    meter.fill(measurement, int(processed[1]))
+    measurement = Measurement(float(speed[1]), int(processed[1]))
+    meter.fill(measurement)
     latencies = []
     for log in workplace.glob("latency.*"):
         latencies += [int(line.split()[2]) for line in log.read_text().splitlines()]
@@ -158,8 +160,8 @@ def run_big_result(target, load, seconds):
                 raise BenchError("the result is too short")
             times.append(time.monotonic() - started)
         elapsed = time.monotonic() - began
-        measurement = Measurement(len(times) / elapsed)
-        meter.fill(measurement, len(times))
+        measurement = Measurement(len(times) / elapsed, len(times))
+        meter.fill(measurement)
     times.sort()
     measurement.p50_us = percentile(times, 0.50) * 1e6
     return measurement

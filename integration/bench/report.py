@@ -58,6 +58,15 @@ def plain_cell(_measurements, value):
     return number(value)
 
 
+def calls_table(results, proxies):
+    if all(median(measurements, "system_calls") is None
+           for by_target in results.values() for measurements in by_target.values()):
+        return []
+    cell = lambda _measurements, value: number(value, 0 if value and value >= 100 else 2)
+    return ["### System calls of the proxy per transaction (exact, of a run of their own)\n",
+            measured_table(results, proxies, "system_calls", cell)]
+
+
 def idle_table(idle, targets):
     rows = []
     for count, by_target in idle.items():
@@ -86,6 +95,7 @@ def report(results, idle, targets, versions, notes, rounds, seconds):
         f"round{'s' if rounds > 1 else ''} of {seconds} s; select-only pgbench unless the row says otherwise.\n",
         "### Processor time of the proxy per transaction, µs (user + system)\n",
         measured_table(results, proxies, "cpu_us", cpu_cell),
+        *calls_table(results, proxies),
         "### Transactions per second\n",
         measured_table(results, targets, "transactions_per_second", plain_cell),
         "### Latency, median, µs\n",

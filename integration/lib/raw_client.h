@@ -48,6 +48,8 @@ class RawClient {
     std::vector<Message> read_to_end();
     // One bare byte (the answer to SSLRequest), 0 at the end.
     char read_byte();
+    // The peer has closed, and everything it said was read.
+    bool is_ended() const { return ended_ && unread_.empty(); }
     // Whether anything (also an end) can be read within the time.
     bool has_something(std::chrono::milliseconds within);
     // Nothing came, and nothing comes within a short while: for "the server waits".

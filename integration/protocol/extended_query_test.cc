@@ -29,13 +29,16 @@ TEST_CASE("C35: an unknown portal is 34000, closing one is no error") {
 }
 
 TEST_CASE("C36: a name that is taken is 42P05, and the first statement stays") {
-    auto lines = same_as_postgresql([](RawClient& client) {
-        client.ask(parse("twice", "select 1") + parse("twice", "select 2") + sync_point());
-        client.ask(bind_portal("", "twice") + execute() + sync_point());
-        client.ask(parse("twice", "select 3") + sync_point());
-        client.ask(close_statement("twice") + parse("twice", "select 4") +
-                   bind_portal("", "twice") + execute() + sync_point());
-    });
+    // The words name the statement as the server knows it, which is not the client's name.
+    auto lines = same_as_postgresql(
+        [](RawClient& client) {
+            client.ask(parse("twice", "select 1") + parse("twice", "select 2") + sync_point());
+            client.ask(bind_portal("", "twice") + execute() + sync_point());
+            client.ask(parse("twice", "select 3") + sync_point());
+            client.ask(close_statement("twice") + parse("twice", "select 4") +
+                       bind_portal("", "twice") + execute() + sync_point());
+        },
+        Compare::Codes);
     CHECK(count_lines(lines, "ErrorResponse ERROR 42P05") == 2);
     CHECK(has_line(lines, "DataRow [1]"));
     CHECK(has_line(lines, "DataRow [4]"));
@@ -235,10 +238,15 @@ TEST_CASE("errors keep all their fields: detail, hint, position, context") {
         client.ask(query("select 'x'::int"));
         client.ask(parse("", "select $1::int") + bind_portal("", "", {"x"}) + execute() +
                    sync_point());
-        client.ask(parse("p", "select $1::int") + sync_point());
-        client.ask(bind_portal("", "p", {"1", "2"}) + sync_point());
     });
-    CHECK(count_lines(lines, "ErrorResponse") == 6);
+    CHECK(count_lines(lines, "ErrorResponse") == 5);
+    lines = same_as_postgresql(
+        [](RawClient& client) {
+            client.ask(parse("p", "select $1::int") + sync_point());
+            client.ask(bind_portal("", "p", {"1", "2"}) + sync_point());
+        },
+        Compare::Codes);
+    CHECK(has_line(lines, "ErrorResponse ERROR 08P01"));
 }
 
 TEST_CASE("binary parameters and results, and formats per column, pass through") {

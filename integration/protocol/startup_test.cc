@@ -76,7 +76,12 @@ TEST_CASE("C5: protocol 2.0 gets an error that it can read, and the end") {
         client.send(untyped(int32(2 << 16) + std::string(288, '\0')));
         CHECK(client.read_byte() == 'E');
         std::string text;
-        while (char c = client.read_byte()) text += c;
+        // Words that a client of either version finds; zeros are part of version 3's error.
+        while (client.has_something(patience())) {
+            char c = client.read_byte();
+            if (c == 0 && client.is_ended()) break;
+            text += c;
+        }
         CHECK(text.find("unsupported frontend protocol 2.0") != std::string::npos);
     }
 }
@@ -89,7 +94,8 @@ TEST_CASE("C6: newer minor versions are negotiated, once") {
         client.read_until_ready();
         CHECK(has_line(client.transcript(), "AuthenticationOk"));
         CHECK(has_line(client.transcript(), "ReadyForQuery I"));
-        auto expected = minor > 2 ? 1U : 0U;
+        // 3.1 was never spoken: 3.0 it is.
+        auto expected = minor == 2 ? 0U : 1U;
         CHECK(count_lines(client.transcript(), "NegotiateProtocolVersion") == expected);
         if (minor > 2) CHECK(client.transcript()[0] == "NegotiateProtocolVersion 196610");
         // Protocol 3.2 has keys of up to 256 bytes.
