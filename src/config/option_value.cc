@@ -77,24 +77,22 @@ std::string write_with_unit(std::int64_t value, const std::array<Unit, N>& units
 
 }  // namespace
 
-template <>
-bool read_value<bool>(const RawValue& raw) {
-    if (const auto* value = std::get_if<bool>(&raw)) return *value;
-    throw ValueError("must be true or false");
+void read_into(bool& target, const RawValue& raw) {
+    const auto* value = std::get_if<bool>(&raw);
+    if (value == nullptr) throw ValueError("must be true or false");
+    target = *value;
 }
 
-template <>
-Count read_value<Count>(const RawValue& raw) {
+void read_into(Count& target, const RawValue& raw) {
     const auto* value = std::get_if<std::int64_t>(&raw);
     if (value == nullptr) throw ValueError("must be a whole number");
     if (*value < 0 || *value > std::numeric_limits<std::int32_t>::max()) {
         throw_out_of_range(std::to_string(*value), "0 to 2147483647");
     }
-    return static_cast<Count>(*value);
+    target = static_cast<Count>(*value);
 }
 
-template <>
-Duration read_value<Duration>(const RawValue& raw) {
+void read_into(Duration& target, const RawValue& raw) {
     // A hundred years: sums of an Instant and a Duration never overflow.
     constexpr std::int64_t kLongestUs = 100LL * 366 * 86'400 * 1'000'000;
     std::optional<std::int64_t> us;
@@ -106,12 +104,12 @@ Duration read_value<Duration>(const RawValue& raw) {
         us = read_with_unit(*text, kTimeUnits);
     }
     if (!us) throw ValueError(kDurationWanted);
-    if (*us > kLongestUs || *us < -kLongestUs) throw_out_of_range("that long", "at most 36600d");
-    return Duration::microseconds(*us);
+    if (*us < 0) throw_out_of_range("negative", "at least 0");
+    if (*us > kLongestUs) throw_out_of_range("that long", "at most 36600d");
+    target = Duration::microseconds(*us);
 }
 
-template <>
-ByteSize read_value<ByteSize>(const RawValue& raw) {
+void read_into(ByteSize& target, const RawValue& raw) {
     std::optional<std::int64_t> bytes;
     if (const auto* whole = std::get_if<std::int64_t>(&raw)) {
         bytes = *whole;
@@ -119,32 +117,32 @@ ByteSize read_value<ByteSize>(const RawValue& raw) {
         bytes = read_with_unit(*text, kSizeUnits);
     }
     if (!bytes || *bytes < 0) throw ValueError(kSizeWanted);
-    return {static_cast<std::uint64_t>(*bytes)};
+    target = {static_cast<std::uint64_t>(*bytes)};
 }
 
-template <>
-FileMode read_value<FileMode>(const RawValue& raw) {
+void read_into(FileMode& target, const RawValue& raw) {
     const auto* text = std::get_if<std::string>(&raw);
     std::uint32_t bits = 0;
     if (text != nullptr && text->size() >= 3) {
         const char* end = text->data() + text->size();
         const auto [at, error] = std::from_chars(text->data(), end, bits, 8);
-        if (error == std::errc() && at == end) return {bits};
+        if (error == std::errc() && at == end) {
+            target = {bits};
+            return;
+        }
     }
     throw ValueError("must be permissions as octal digits in quotes, such as \"0600\"");
 }
 
-template <>
-std::string read_value<std::string>(const RawValue& raw) {
+void read_into(std::string& target, const RawValue& raw) {
     const auto* text = std::get_if<std::string>(&raw);
     if (text == nullptr) throw ValueError("must be a text in quotes");
     // Everything that is a text here ends up in a C string or a protocol string.
     if (text->find('\0') != std::string::npos) throw ValueError("must not contain a NUL");
-    return *text;
+    target = *text;
 }
 
-template <>
-TextList read_value<TextList>(const RawValue& raw) {
+void read_into(TextList& target, const RawValue& raw) {
     TextList list;
     if (const auto* texts = std::get_if<TextList>(&raw)) {
         list = *texts;
@@ -154,7 +152,7 @@ TextList read_value<TextList>(const RawValue& raw) {
         throw ValueError("must be a list of texts: [\"a\", \"b\"]");
     }
     for (const std::string& text : list) read_value<std::string>(RawValue(text));
-    return list;
+    target = std::move(list);
 }
 
 std::size_t read_enum(const RawValue& raw, std::span<const std::string_view> names) {
@@ -169,9 +167,12 @@ std::size_t read_enum(const RawValue& raw, std::span<const std::string_view> nam
         if (names[i] == *text) return i;
     }
     const auto close = nearest(*text, names);
-    throw ValueError("can't be \"" + *text + "\"; " +
-                     (close ? "did you mean \"" + std::string(*close) + "\"? " : std::string()) +
-                     "It is one of " + all);
+    const std::string wrong = "can't be \"" + *text + "\"";
+    if (close) {
+        throw ValueError(wrong + "; did you mean \"" + std::string(*close) + "\"? It is one of " +
+                         all);
+    }
+    throw ValueError(wrong + ": it is one of " + all);
 }
 
 void throw_out_of_range(const std::string& value, const std::string& limits) {

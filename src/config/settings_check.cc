@@ -108,10 +108,11 @@ class Checker {
         }
     }
 
+    // `option` says where it stands: server_tls_sslmode, or a url.
     void check_server_tls_mode(const OptionBase& option, TlsMode mode) const {
         if (mode < TlsMode::VerifyCa || !settings_.tls.server_tls_ca_file().empty()) return;
-        fail(option,
-             "= \"" + std::string(enum_name(mode)) + "\" needs server_tls_ca_file in [tls]");
+        fail(option.line(),
+             "server_tls_sslmode = " + write_value(mode) + " needs server_tls_ca_file in [tls]");
     }
 
     void check_authentication() const {

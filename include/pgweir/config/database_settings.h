@@ -66,13 +66,10 @@ struct DatabaseSettings : OptionGroup {
     Option<Duration> query_wait_timeout{
         this,
         {.name = "query_wait_timeout",
-         .min = Duration{},
          .doc = "As query_wait_timeout in [timeouts], for this database."}};
     Option<Duration> server_lifetime{
         this,
-        {.name = "server_lifetime",
-         .min = Duration{},
-         .doc = "As server_lifetime in [timeouts], for this database."}};
+        {.name = "server_lifetime", .doc = "As server_lifetime in [timeouts], for this database."}};
     Option<TlsMode> server_tls_sslmode{
         this,
         {.name = "server_tls_sslmode",
@@ -117,24 +114,19 @@ struct UserSettings : OptionGroup {
         this,
         {.name = "max_user_client_connections",
          .doc = "As max_user_client_connections in [limits], for this user."}};
-    Option<Duration> query_timeout{this,
-                                   {.name = "query_timeout",
-                                    .min = Duration{},
-                                    .doc = "As query_timeout in [timeouts], for this user."}};
+    Option<Duration> query_timeout{
+        this, {.name = "query_timeout", .doc = "As query_timeout in [timeouts], for this user."}};
     Option<Duration> idle_transaction_timeout{
         this,
         {.name = "idle_transaction_timeout",
-         .min = Duration{},
          .doc = "As idle_transaction_timeout in [timeouts], for this user."}};
     Option<Duration> transaction_timeout{
         this,
         {.name = "transaction_timeout",
-         .min = Duration{},
          .doc = "As transaction_timeout in [timeouts], for this user."}};
     Option<Duration> client_idle_timeout{
         this,
         {.name = "client_idle_timeout",
-         .min = Duration{},
          .doc = "As client_idle_timeout in [timeouts], for this user."}};
 };
 

@@ -126,32 +126,30 @@ class ValueError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Reads a raw value; throws ValueError.
-template <typename T>
-T read_value(const RawValue& raw) requires(!std::is_enum_v<T>);
-template <>
-bool read_value<bool>(const RawValue& raw);
-template <>
-Count read_value<Count>(const RawValue& raw);
-template <>
-Duration read_value<Duration>(const RawValue& raw);
-template <>
-ByteSize read_value<ByteSize>(const RawValue& raw);
-template <>
-FileMode read_value<FileMode>(const RawValue& raw);
-template <>
-std::string read_value<std::string>(const RawValue& raw);
-template <>
-TextList read_value<TextList>(const RawValue& raw);
+// Reads a raw value; throws ValueError, and leaves the target as it was.
+void read_into(bool& target, const RawValue& raw);
+void read_into(Count& target, const RawValue& raw);
+void read_into(Duration& target, const RawValue& raw);
+void read_into(ByteSize& target, const RawValue& raw);
+void read_into(FileMode& target, const RawValue& raw);
+void read_into(std::string& target, const RawValue& raw);
+void read_into(TextList& target, const RawValue& raw);
 
 // The position in `names` of the raw value; throws ValueError with the nearest name.
 std::size_t read_enum(const RawValue& raw, std::span<const std::string_view> names);
 
 template <typename Enum>
-Enum read_value(const RawValue& raw) requires(std::is_enum_v<Enum>) {
+void read_into(Enum& target, const RawValue& raw) requires(std::is_enum_v<Enum>) {
     std::array<std::string_view, kEnumNames<Enum>.size()> names;
     for (std::size_t i = 0; i < names.size(); ++i) names[i] = kEnumNames<Enum>[i].name;
-    return kEnumNames<Enum>[read_enum(raw, names)].value;
+    target = kEnumNames<Enum>[read_enum(raw, names)].value;
+}
+
+template <typename T>
+T read_value(const RawValue& raw) {
+    T value{};
+    read_into(value, raw);
+    return value;
 }
 
 // For people: SHOW CONFIG, error texts.

@@ -74,7 +74,6 @@ struct GeneralSettings : OptionGroup {
         this,
         {.name = "auth_query_cache",
          .fallback = Duration::seconds(30),
-         .min = Duration{},
          .doc = "How long an answer of auth_query is believed; 0 asks for every login."}};
     Option<TextList> admin_users{
         this,
@@ -228,21 +227,18 @@ struct TimeoutSettings : OptionGroup {
         this,
         {.name = "query_wait_timeout",
          .fallback = Duration::seconds(120),
-         .min = Duration{},
          .doc =
              "A client that has waited this long for a server gets an error; 0 waits for ever."}};
     Option<Duration> query_wait_notify{
         this,
         {.name = "query_wait_notify",
          .fallback = Duration::seconds(5),
-         .min = Duration{},
          .doc = "A client that has waited this long for a server is told so by a notice; 0 says "
                 "nothing."}};
     Option<Duration> reserve_pool_timeout{
         this,
         {.name = "reserve_pool_timeout",
          .fallback = Duration::seconds(5),
-         .min = Duration{},
          .doc = "A client that has waited this long may use the reserve pool; 0 turns it off."}};
     Option<Duration> client_login_timeout{
         this,
@@ -253,37 +249,31 @@ struct TimeoutSettings : OptionGroup {
     Option<Duration> client_idle_timeout{
         this,
         {.name = "client_idle_timeout",
-         .min = Duration{},
          .doc = "A client that is idle for longer is disconnected; 0 means no limit."}};
     Option<Duration> client_write_timeout{
         this,
         {.name = "client_write_timeout",
          .fallback = Duration::seconds(300),
-         .min = Duration{},
          .doc = "A client that holds a server and reads nothing of its answer for longer is "
                 "disconnected; 0 means no limit."}};
     Option<Duration> partial_frame_timeout{
         this,
         {.name = "partial_frame_timeout",
          .fallback = Duration::seconds(300),
-         .min = Duration{},
          .doc = "A message that a client began must go on within this time; 0 means no limit."}};
     Option<Duration> idle_transaction_timeout{
         this,
         {.name = "idle_transaction_timeout",
-         .min = Duration{},
          .doc = "A client that is idle in a transaction for longer is disconnected; 0 means no "
                 "limit."}};
     Option<Duration> query_timeout{
         this,
         {.name = "query_timeout",
-         .min = Duration{},
          .doc = "A query that runs for longer is canceled and its client disconnected; 0 means no "
                 "limit."}};
     Option<Duration> transaction_timeout{
         this,
         {.name = "transaction_timeout",
-         .min = Duration{},
          .doc = "A transaction that lasts longer is ended and its client disconnected; 0 means no "
                 "limit."}};
 
@@ -315,13 +305,11 @@ struct TimeoutSettings : OptionGroup {
         this,
         {.name = "server_idle_timeout",
          .fallback = Duration::seconds(600),
-         .min = Duration{},
          .doc = "A server that nobody needed for longer is closed; 0 means no limit."}};
     Option<Duration> server_lifetime{
         this,
         {.name = "server_lifetime",
          .fallback = Duration::seconds(3600),
-         .min = Duration{},
          .doc = "A server older than this is closed when it is free; 0 means no limit."}};
     Option<Duration> server_clean_timeout{
         this,
@@ -340,7 +328,6 @@ struct TimeoutSettings : OptionGroup {
         this,
         {.name = "shutdown_timeout",
          .fallback = Duration::seconds(30),
-         .min = Duration{},
          .doc = "How long a shutdown waits for transactions to end; 0 waits for ever."}};
 };
 
@@ -354,12 +341,10 @@ struct TcpSettings : OptionGroup {
     Option<Duration> tcp_keepidle{
         this,
         {.name = "tcp_keepidle",
-         .min = Duration{},
          .doc = "Silence before the first keepalive probe; 0 means the system's value."}};
     Option<Duration> tcp_keepintvl{
         this,
         {.name = "tcp_keepintvl",
-         .min = Duration{},
          .doc = "Time between keepalive probes; 0 means the system's value."}};
     Option<Count> tcp_keepcnt{
         this,
@@ -369,7 +354,6 @@ struct TcpSettings : OptionGroup {
     Option<Duration> tcp_user_timeout{
         this,
         {.name = "tcp_user_timeout",
-         .min = Duration{},
          .doc = "How long sent bytes may stay unacknowledged; 0 means the system's value."}};
     Option<Count> listen_backlog{this,
                                  {.name = "listen_backlog",

@@ -83,8 +83,7 @@ TEST_CASE("a connection string that can't be meant is refused") {
           "has an sslmode that can't be \"requires\"; did you mean \"require\"? It is one of "
           "disable, allow, prefer, require, verify-ca, verify-full");
     CHECK(error_of("postgres://h/d?port=many") == "has a port that is no number up to 65535");
-    CHECK(error_of("postgres://h /d") ==
-          "has a space or a control character in it; write %20");
+    CHECK(error_of("postgres://h /d") == "has a space or a control character in it; write %20");
 }
 
 TEST_CASE("a list of hosts has an end") {

@@ -43,8 +43,7 @@ TEST_CASE("an address that can't be meant is refused") {
     CHECK(error_of("h:64x") == "has \"64x\" as its port, which must be 0 to 65535");
     CHECK(error_of(":6432") == "has no host");
     CHECK(error_of("[]:6432") == "has no host");
-    CHECK(error_of("::1:6432") ==
-          "has several \":\"; an IPv6 address needs brackets: [::1]:5432");
+    CHECK(error_of("::1:6432") == "has several \":\"; an IPv6 address needs brackets: [::1]:5432");
     CHECK(error_of("[::1:6432") == "has no \"]\"");
     CHECK(error_of("[::1]6432") == "has something after \"]\" that is no port");
     CHECK(error_of("127.0.0.1 :6432") == "has a space or a control character in it");

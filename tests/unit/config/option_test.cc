@@ -14,7 +14,7 @@ struct Group : OptionGroup {
     Option<Count> size{this, {.name = "size", .fallback = 20, .min = 1, .max = 100, .doc = "A."}};
     Option<std::string> secret{
         this, {.name = "secret", .reload = Reload::Restart, .secret = true, .doc = "B."}};
-    Option<Duration> wait{this, {.name = "wait", .min = Duration{}, .doc = "C."}};
+    Option<Duration> wait{this, {.name = "wait", .min = Duration::seconds(1), .doc = "C."}};
 };
 
 }  // namespace
@@ -28,7 +28,7 @@ TEST_CASE("an option describes itself, and its group knows it in order of declar
     CHECK(group.options()[1]->is_secret());
     CHECK(group.options()[1]->reload() == Reload::Restart);
     CHECK(group.options()[2]->doc() == "C.");
-    CHECK(group.options()[2]->show_limits() == "at least 0");
+    CHECK(group.options()[2]->show_limits() == "at least 1s");
     CHECK(group.find("secret") == &group.secret);
     CHECK(group.find("sizes") == nullptr);
 }
@@ -49,8 +49,8 @@ TEST_CASE("a value out of range is refused and changes nothing") {
     CHECK_THROWS_WITH_AS(group.size.assign(0), "can't be 0: it must be 1 to 100", ValueError);
     CHECK_THROWS_WITH_AS(group.size.read(RawValue(std::int64_t{101}), 3),
                          "can't be 101: it must be 1 to 100", ValueError);
-    CHECK_THROWS_WITH_AS(group.wait.read(RawValue(std::int64_t{-1}), 3),
-                         "can't be -1s: it must be at least 0", ValueError);
+    CHECK_THROWS_WITH_AS(group.wait.read(RawValue(0.5), 3),
+                         "can't be 500ms: it must be at least 1s", ValueError);
     CHECK(group.size() == 20);
     CHECK(!group.size.is_set());
 }

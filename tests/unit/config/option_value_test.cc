@@ -11,8 +11,12 @@ using namespace pgweir::config;
 
 namespace {
 
-RawValue text(const char* value) { return RawValue(std::string(value)); }
-RawValue whole(std::int64_t value) { return RawValue(value); }
+RawValue text(const char* value) {
+    return RawValue(std::string(value));
+}
+RawValue whole(std::int64_t value) {
+    return RawValue(value);
+}
 
 template <typename T>
 std::string error_of(const RawValue& raw) {
@@ -49,6 +53,8 @@ TEST_CASE("what is no duration is refused") {
     CHECK(error_of<Duration>(RawValue(std::numeric_limits<double>::quiet_NaN())) == wanted);
     CHECK(error_of<Duration>(RawValue(std::numeric_limits<double>::infinity())) == wanted);
     CHECK(error_of<Duration>(whole(std::numeric_limits<std::int64_t>::max())) == wanted);
+    CHECK(error_of<Duration>(text("-1s")) == "can't be negative: it must be at least 0");
+    CHECK(error_of<Duration>(whole(-1)) == "can't be negative: it must be at least 0");
     CHECK(error_of<Duration>(text("40000d")) == "can't be that long: it must be at most 36600d");
 }
 
@@ -101,7 +107,7 @@ TEST_CASE("a wrong word gets the nearest right one") {
     CHECK(error_of<PoolMode>(text("transation")) ==
           "can't be \"transation\"; did you mean \"transaction\"? It is one of session, "
           "transaction, statement");
-    CHECK(error_of<TlsVersion>(text("SSLv3")) == "can't be \"SSLv3\"; It is one of 1.2, 1.3");
+    CHECK(error_of<TlsVersion>(text("SSLv3")) == "can't be \"SSLv3\": it is one of 1.2, 1.3");
     CHECK(error_of<PoolMode>(whole(1)) ==
           "must be one of session, transaction, statement, in quotes");
 }
@@ -128,7 +134,8 @@ TEST_CASE("a text in TOML keeps its quotes and control characters") {
 }
 
 TEST_CASE("what is written is read as the same value") {
-    for (const std::int64_t us : {1LL, 999LL, 1000LL, 1'500'000LL, 60'000'000LL, 86'400'000'001LL}) {
+    for (const std::int64_t us :
+         {1LL, 999LL, 1000LL, 1'500'000LL, 60'000'000LL, 86'400'000'001LL}) {
         const Duration value = Duration::microseconds(us);
         CHECK(read_value<Duration>(RawValue(show_value(value))) == value);
     }
