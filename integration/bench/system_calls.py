@@ -31,7 +31,7 @@ class Counter:
             raise BenchError(f"strace does not attach: {line.strip()}")
 
     def stop(self):
-        """All calls since the beginning, and those that failed among them."""
+        """All calls since the beginning."""
         self.process.send_signal(signal.SIGINT)
         self.process.communicate(timeout=ATTACH_SECONDS)
         # time seconds usecs/call calls [errors] name
