@@ -8,6 +8,7 @@ import pathlib
 import re
 import resource
 import shutil
+import signal
 import sys
 import time
 
@@ -174,6 +175,9 @@ def write_json(path, results, idle):
 
 def main():
     options = arguments()
+    # The servers are stopped and the folder is removed on the way out.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _frame: sys.exit(128 + number))
     raise_file_limit()
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
