@@ -27,6 +27,7 @@ using config::Settings;
 // More are accepted in the next turn of the loop, after those that are connected had theirs.
 constexpr int kBatch = 64;
 constexpr std::uint64_t kRestMs = 100;
+constexpr Duration kComplaintPause = Duration::seconds(60);
 constexpr std::size_t kUserNamesMax = 1000;
 
 UniqueFd open_reserve() {
@@ -191,7 +192,6 @@ void Listener::accept_batch(Socket& socket) {
         UniqueFd fd(
             ::accept4(socket.fd.get(), from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (fd) {
-            is_short_of_descriptors_ = false;
             ClientAddress address = describe(socket, fd.get(), from);
             accepted_(std::move(fd), std::move(address));
             continue;
@@ -207,8 +207,8 @@ void Listener::accept_batch(Socket& socket) {
 }
 
 bool Listener::turn_away(Socket& socket) {
-    if (!is_short_of_descriptors_) {
-        is_short_of_descriptors_ = true;
+    if (const Instant now = clock_now(); now >= next_complaint_) {
+        next_complaint_ = now + kComplaintPause;
         log_.write(LogLevel::Error,
                    "no file descriptors left: new clients are turned away (raise the limit of open "
                    "files, or lower max_client_conn)");
@@ -216,8 +216,9 @@ bool Listener::turn_away(Socket& socket) {
     if (!reserve_) reserve_ = open_reserve();
     if (!reserve_) return false;
     reserve_.reset();
-    const UniqueFd refused(::accept4(socket.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    UniqueFd refused(::accept4(socket.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
     const bool was_refused = static_cast<bool>(refused);
+    refused.reset();
     reserve_ = open_reserve();
     return was_refused;
 }

@@ -64,7 +64,7 @@ class Listener {
     Accepted accepted_;
     std::vector<std::unique_ptr<Socket>> sockets_;
     UniqueFd reserve_;  // Given up for a moment when there are no descriptors left.
-    bool is_short_of_descriptors_ = false;
+    Instant next_complaint_;
     Handle<uv_timer_t> rest_timer_;
     std::map<unsigned, std::string> user_names_;
 };

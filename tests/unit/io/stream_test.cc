@@ -29,7 +29,8 @@ struct Fixture {
 
 std::string pattern(std::size_t size) {
     std::string text(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + (i * 31 + i / 251) % 26);
+    for (std::size_t i = 0; i < size; ++i)
+        text[i] = static_cast<char>('a' + (i * 31 + i / 251) % 26);
     return text;
 }
 
@@ -63,8 +64,9 @@ TEST_CASE_FIXTURE(Fixture, "neighbouring pieces arrive in order, few or many, sm
     stream->close();
 }
 
-TEST_CASE_FIXTURE(Fixture, "what the kernel does not take waits, blocks over the high watermark and "
-                           "drains below the low one") {
+TEST_CASE_FIXTURE(Fixture,
+                  "what the kernel does not take waits, blocks over the high watermark and "
+                  "drains below the low one") {
     Stream* stream = open();
     const std::string text = pattern(2'000'000);
     stream->send(as_bytes(text));
@@ -199,7 +201,9 @@ TEST_CASE("a reset TCP connection is told as closed") {
     Stream* stream = Stream::open(shared, owner, Side::Client, 1, std::move(ours));
 
     SUBCASE("while it is read") {}
-    SUBCASE("while it is written only") { stream->pause(); }
+    SUBCASE("while it is written only") {
+        stream->pause();
+    }
     const std::string text(10'000'000, 'x');
     stream->send(as_bytes(text));
     const linger at_once{1, 0};

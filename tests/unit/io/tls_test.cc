@@ -111,8 +111,12 @@ TEST_CASE_FIXTURE(Fixture, "finishing says close_notify") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "verify-full wants the certificate of the host that was asked for") {
-    SUBCASE("another name") { host = "other.example"; }
-    SUBCASE("another address") { host = "127.0.0.2"; }
+    SUBCASE("another name") {
+        host = "other.example";
+    }
+    SUBCASE("another address") {
+        host = "127.0.0.2";
+    }
     CHECK_FALSE(shake_hands());
     CHECK(server.owner.reason.find("certificate verify failed") != std::string::npos);
     CHECK(server.owner.reason.find("mismatch") != std::string::npos);
@@ -146,7 +150,9 @@ TEST_CASE_FIXTURE(Fixture, "a certificate of somebody else's authority is refuse
 
 TEST_CASE_FIXTURE(Fixture, "a client certificate is named if it is verified") {
     settings.tls.client_tls_ca_file.assign(folder.file("ca.crt"));
-    SUBCASE("required") { settings.tls.client_tls_sslmode.assign(TlsMode::VerifyFull); }
+    SUBCASE("required") {
+        settings.tls.client_tls_sslmode.assign(TlsMode::VerifyFull);
+    }
     SUBCASE("optional") {}
     authority.issue("alice", {"alice", ""});
     settings.tls.server_tls_cert_file.assign(folder.file("alice.crt"));
@@ -172,7 +178,8 @@ TEST_CASE_FIXTURE(Fixture, "direct TLS is refused without ALPN, and not with it"
 TEST_CASE_FIXTURE(Fixture, "bytes that are no TLS end the handshake with a reason") {
     const TlsContexts contexts(settings, "test.toml");
     SocketPair pair = make_pair();
-    client.stream = Stream::open(client.shared, client.owner, Side::Client, 1, std::move(pair.ours));
+    client.stream =
+        Stream::open(client.shared, client.owner, Side::Client, 1, std::move(pair.ours));
     client.stream->start_tls(contexts.accept(alpn), as_bytes("GET / HTTP/1.1\r\n\r\n"));
     CHECK(client.owner.closed == 1);
     CHECK(client.owner.reason.starts_with("TLS handshake failed: "));
