@@ -202,6 +202,8 @@ TEST_CASE("what is no TOML is refused with its line") {
     CHECK(error_of("\xff\xfe\x00").starts_with("f.toml:1: "));
     CHECK(error_of(std::string(100'000, '[')).starts_with("f.toml:1: "));
     CHECK(error_of("a = " + std::string(100'000, '[')).starts_with("f.toml:1: "));
+    CHECK(error_of("\xc3\xa9 = 1").starts_with("f.toml:1: "));
+    CHECK(error_of("\xef\xb9\xbf]").starts_with("f.toml:1: "));
     CHECK(error_of("[.a]").starts_with("f.toml:1: "));
     CHECK(error_of("[a.]").starts_with("f.toml:1: "));
 }
