@@ -28,8 +28,8 @@ void BorderWatch::sending(std::uint64_t id, ByteView bytes) {
     Server& server = found->second;
     if (server.kind == Kind::Unknown) return identify(server, bytes);
     if (server.kind == Kind::Cancel) return;
-    const auto token = find_token(bytes);
-    if (token) new_owner(server, *token);
+    new_turn(server);
+    if (const auto token = find_token(bytes)) token_sent(server, *token);
 }
 
 void BorderWatch::identify(Server& server, ByteView bytes) {
@@ -101,21 +101,30 @@ void BorderWatch::start_cancel(Server& server, ByteView packet) {
     server.cancel_target = target->second;
 }
 
-void BorderWatch::new_owner(Server& server, const Token& token) {
-    const bool changes = token.client != server.owner;
-    if (!changes && server.cancels_in_flight == 0 && !server.doubtful) return;
+// A turn begins when bytes go to a server that is quiet, and lasts until it is quiet again; one
+// client's requests, behind whatever pgweir itself puts in front of them, make up a turn.
+void BorderWatch::new_turn(Server& server) {
     const SimBackend* backend = server.node->backend_behind(server.socket);
-    const bool quiet = backend == nullptr || backend->is_quiet();
+    if (backend == nullptr || !backend->is_quiet()) return;
+    server.owner = 0;
+    server.turn_under_cancel = server.cancels_in_flight > 0;
+    server.turn_in_doubt = server.doubtful;
+}
+
+void BorderWatch::token_sent(Server& server, const Token& token) {
+    const bool changes = token.client != server.owner;
+    if (!changes) return;
+    const SimBackend* backend = server.node->backend_behind(server.socket);
     const std::string story = "request " + token_text(token) + " was sent to the server process " +
                               std::to_string(backend == nullptr ? 0 : backend->process());
-    if (changes && !quiet) {
+    if (server.owner != 0) {
         transcript_.violation("I3: " + story + " before it was done with client " +
                               std::to_string(server.owner));
     }
-    if (quiet && server.cancels_in_flight > 0) {
+    if (server.turn_under_cancel) {
         transcript_.violation("I13: " + story + " as new work while a cancel was on its way there");
     }
-    if (quiet && server.doubtful) {
+    if (server.turn_in_doubt) {
         transcript_.violation("I13: " + story +
                               " after a cancel for it was given up without its end");
     }

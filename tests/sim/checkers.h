@@ -48,7 +48,9 @@ class BorderWatch {
         Bytes first_packet;
         std::string database;
         std::string user;
-        std::uint32_t owner = 0;
+        std::uint32_t owner = 0;  // Whose turn it is, once that shows.
+        bool turn_under_cancel = false;
+        bool turn_in_doubt = false;
         std::uint64_t cancels_in_flight = 0;
         std::uint64_t cancel_target = 0;  // Of a cancel request's connection.
         bool doubtful = false;            // A cancel request for it may still arrive.
@@ -56,7 +58,8 @@ class BorderWatch {
     void identify(Server& server, ByteView bytes);
     void start_session(Server& server, ByteView packet);
     void start_cancel(Server& server, ByteView packet);
-    void new_owner(Server& server, const Token& token);
+    void new_turn(Server& server);
+    void token_sent(Server& server, const Token& token);
     void count(std::map<std::string, std::uint64_t>& counts, const std::string& name,
                std::uint64_t ceiling, const char* what);
 

@@ -202,7 +202,9 @@ void SimClient::finish(std::string_view reason) {
 }
 
 void SimClient::verdict(std::string problem) {
-    if (!problem.empty()) parts_.transcript.violation(std::move(problem));
+    if (problem.empty()) return;
+    unchecked_ = true;  // What follows would only repeat it.
+    parts_.transcript.violation(std::move(problem));
 }
 
 void SimClient::wake_driver() {

@@ -32,7 +32,7 @@ void Transcript::note(const char* what, std::uint64_t a, std::uint64_t b, ByteVi
     mix(a);
     mix(b);
     mix(bytes);
-    Line& line = lines_[next_line_++ % kLines];
+    Line& line = lines_[next_line_++ % lines_.size()];
     line.when = agenda_.now();
     line.what = what;
     line.a = a;
@@ -54,9 +54,9 @@ void Transcript::violation(std::string text) {
 
 std::string Transcript::last_lines(std::size_t count) const {
     std::string text;
-    count = std::min({count, next_line_, kLines});
+    count = std::min({count, next_line_, lines_.size()});
     for (std::size_t i = next_line_ - count; i < next_line_; ++i) {
-        const Line& line = lines_[i % kLines];
+        const Line& line = lines_[i % lines_.size()];
         char head[160];
         std::snprintf(head, sizeof head, "%12.6f  %-26s %6llu %6llu ",
                       static_cast<double>(line.when.us) / 1e6, line.what,

@@ -16,7 +16,7 @@ namespace pgweir::sim {
 
 class Transcript {
  public:
-    explicit Transcript(const Agenda& agenda) : agenda_(agenda), lines_(kLines) {}
+    Transcript(const Agenda& agenda, std::size_t lines) : agenda_(agenda), lines_(lines) {}
 
     // `what` is a string literal.
     void note(const char* what, std::uint64_t a, std::uint64_t b, ByteView bytes = {});
@@ -33,7 +33,6 @@ class Transcript {
     std::string last_lines(std::size_t count) const;
 
  private:
-    static constexpr std::size_t kLines = 256;
     static constexpr std::size_t kSnippet = 56;
     struct Line {
         Instant when;

@@ -74,40 +74,35 @@ void Wanderer::go() {
     }
 }
 
+// Goes on when what is owed has come; at once if nothing is (after an error).
+void Wanderer::await() {
+    waiting_ = client_->owes_answers();
+    if (!waiting_) plan(Duration::microseconds(static_cast<std::int64_t>(1 + below(50))));
+}
+
 // Something that was begun and needs an answer before its next part.
 bool Wanderer::go_on() {
-    if (copying_) {
-        if (client_->check()->in_copy() && !client_->owes_answers()) {
-            copying_ = false;
-            const std::string row = tok() + "\n";
-            for (std::uint64_t rows = below(40); rows > 0; --rows) client_->copy_data(row);
-            if (chance(6))
-                client_->copy_fail("on purpose");
-            else
-                client_->copy_done();
-            client_->flush();
-            waiting_ = true;
-            return true;
-        }
-        if (client_->owes_answers()) {
-            waiting_ = true;
-            return true;
-        }
-        copying_ = false;  // It was refused.
-    }
-    if (waiting_ || !client_->owes_answers()) waiting_ = false;
-    if (open_batch_ == 0) return false;
+    if (!copying_ && open_batch_ == 0) return false;
     if (client_->owes_answers()) {
         waiting_ = true;
         return true;
     }
-    if (--open_batch_ == 0) {
+    if (copying_) {
+        copying_ = false;
+        if (!client_->check()->in_copy()) return false;  // It was refused.
+        const std::string row = tok() + "\n";
+        for (std::uint64_t rows = below(40); rows > 0; --rows) client_->copy_data(row);
+        if (chance(6))
+            client_->copy_fail("on purpose");
+        else
+            client_->copy_done();
+    } else if (--open_batch_ == 0) {
         client_->sync();
     } else {
         client_->bind("", "", {tok()}).execute("").flush_message();
     }
     client_->flush();
-    waiting_ = true;
+    await();
     return true;
 }
 
@@ -118,8 +113,7 @@ void Wanderer::end_session() {
     }
     if (client_->check()->status() != 'I' && chance(2)) {
         client_->query("ROLLBACK" + mark()).flush();
-        waiting_ = true;
-        return;
+        return await();
     }
     if (plan_.vanishes && !healed_ && chance(4))
         client_->vanish();

@@ -58,6 +58,7 @@ class Wanderer final : public Actor {
     void go();
     void act();
     bool go_on();  // With something that takes several turns.
+    void await();
     void end_session();
     void misbehave();
 

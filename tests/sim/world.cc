@@ -7,7 +7,7 @@ namespace pgweir::sim {
 World::World(WorldOptions options)
     : options_(std::move(options)),
       random_(options_.seed),
-      transcript_(agenda_),
+      transcript_(agenda_, options_.transcript_lines),
       network_(agenda_, random_, transcript_),
       truth_(transcript_),
       watch_(network_, transcript_, truth_, options_.ceilings),

@@ -32,6 +32,7 @@ struct WorldOptions {
     Duration timer_late_max = Duration::milliseconds(2);
     Duration post_delay_max = Duration::microseconds(200);
     Ceilings ceilings;
+    std::size_t transcript_lines = 256;
 };
 
 // What stands between clients and nodes.

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: PostgreSQL
+// Stories: the real core between simulated clients and a simulated node. Beside what a story says,
+// every checker watches all of it.
+#include <doctest/doctest.h>
+
+#include "sim/story.h"
+#include "sim/swarm_run.h"
+
+using namespace pgweir;
+using namespace pgweir::sim;
+
+namespace {
+
+struct Setup {
+    std::string mode = "transaction";
+    unsigned pool_size = 1;
+    std::uint32_t workers = 1;
+    std::string limits{};    // More lines of [limits].
+    std::string timeouts{};  // Of [timeouts].
+    std::string general{};   // Of [pgweir].
+};
+
+WorldOptions with(const Setup& setup) {
+    WorldOptions options;
+    options.workers = setup.workers;
+    options.ceilings.pool = setup.pool_size;
+    options.settings =
+        "[pgweir]\nauth_type = \"any\"\nlisten = [\"127.0.0.1:6432\"]\npool_mode = \"" +
+        setup.mode + "\"\nworkers = " + std::to_string(setup.workers) + "\n" + setup.general +
+        "[limits]\ndefault_pool_size = " + std::to_string(setup.pool_size) + "\n" + setup.limits +
+        "[timeouts]\n" + setup.timeouts + "[databases.app]\nhost = \"n1\"\n";
+    return options;
+}
+
+// A client that may be told of these errors.
+ClientOptions ready_for(std::initializer_list<const char*> errors) {
+    ClientOptions options;
+    for (const char* error : errors) options.tolerance.errors.insert(error);
+    options.tolerance.may_close = true;
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("two clients take turns on one server") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    CHECK(story.ask(alice, "SELECT 'a'").value() == "a");
+    CHECK(story.ask(second, "SELECT 'b'").value() == "b");
+    CHECK(story.node().sessions() == 1);
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a transaction keeps its server to itself") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    CHECK(story.ask(alice, "BEGIN").status == 'T');
+    second.query("SELECT 'mine'").flush();
+    story.pass(Duration::milliseconds(100));
+    CHECK(second.answers().empty());
+    CHECK(story.ask(alice, "COMMIT").status == 'I');
+    CHECK(story.answer(second).value() == "mine");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a client that vanishes in a transaction leaves nothing behind") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    const std::string token = alice.token();
+    story.ask(alice, "BEGIN");
+    story.ask(alice, "INSERT INTO t VALUES ('" + token + "')");
+    story.ask(alice, "SET application_name TO 'ghost'");
+    alice.vanish();
+    CHECK(story.ask(second, "SHOW application_name").value() == "");
+    CHECK_FALSE(story.world().truth().was_committed(*find_token(as_bytes(token))));
+    CHECK(story.node().sessions() <= 2);
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a session's parameters follow it from server to server") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    ClientOptions named;
+    named.startup = {{"application_name", "named"}, {"TimeZone", "Europe/Berlin"}};
+    SimClient& second = story.client("alice", named);
+    story.ask(alice, "SET application_name TO 'mine'");
+    CHECK(story.ask(second, "SHOW application_name").value() == "named");
+    CHECK(story.ask(alice, "SHOW application_name").value() == "mine");
+    CHECK(story.ask(alice, "SHOW TimeZone").value() == "Etc/UTC");
+    CHECK(story.ask(second, "SHOW TimeZone").value() == "Europe/Berlin");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a prepared statement is found on every server") {
+    Story story(with({.pool_size = 3}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    alice.parse("s", "SELECT 'of the first', $1").sync().flush();
+    second.parse("s", "SELECT 'of the second', $1").sync().flush();
+    story.answer(alice);
+    story.answer(second);
+    for (int i = 0; i < 5; ++i) {
+        alice.bind("", "s", {alice.token()}).execute("").sync().flush();
+        second.bind("", "s", {second.token()}).execute("").sync().flush();
+        CHECK(story.answer(alice).value() == "of the first");
+        CHECK(story.answer(second).value() == "of the second");
+    }
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("an unnamed statement outlives its batch") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    alice.parse("", "SELECT 'unnamed', $1").sync().flush();
+    story.answer(alice);
+    story.ask(second, "SELECT 'between'");
+    alice.bind("", "", {alice.token()}).execute("").sync().flush();
+    CHECK(story.answer(alice).value() == "unnamed");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a cancel request ends its own query") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    alice.query("SELECT pg_sleep(60), '" + alice.token() + "'").flush();
+    story.pass(Duration::milliseconds(50));
+    alice.cancel();
+    CHECK(story.answer(alice).sqlstate == "57014");
+    CHECK(story.ask(alice, "SELECT 'on'").value() == "on");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a late cancel request never hits the next user") {
+    for (int delay = 0; delay < 40; ++delay) {
+        Story story(with({}));
+        SimClient& alice = story.client("alice");
+        SimClient& second = story.client("alice");
+        alice.query("SELECT pg_sleep(0.005), '" + alice.token() + "'").flush();
+        second.query("SELECT pg_sleep(0.02), '" + second.token() + "'").flush();
+        story.pass(Duration::microseconds(250 * delay));
+        alice.cancel();
+        CHECK(story.answer(second).sqlstate == "");
+        story.answer(alice);
+        CHECK(story.complaints() == "");
+    }
+}
+
+TEST_CASE("a cancel request takes a waiter out of the line without a word to the node") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    story.ask(alice, "BEGIN");
+    second.query("SELECT '" + second.token() + "'").flush();
+    story.pass(Duration::milliseconds(10));
+    second.cancel();
+    CHECK(story.answer(second).sqlstate == "57014");
+    CHECK(story.node().cancels_received() == 0);
+    CHECK(story.ask(alice, "COMMIT").status == 'I');
+    CHECK(story.ask(second, "SELECT 'on'").value() == "on");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a cancel request with a wrong key causes no traffic") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    alice.query("SELECT pg_sleep(0.1), '" + alice.token() + "'").flush();
+    story.pass(Duration::milliseconds(10));
+    second.cancel_with(alice.process(), as_bytes("abcd"));
+    CHECK(story.answer(alice).sqlstate == "");
+    CHECK(story.node().cancels_received() == 0);
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("waiters are served first come, first served") {
+    Story story(with({}));
+    SimClient& holder = story.client("alice");
+    std::vector<SimClient*> waiters;
+    for (int i = 0; i < 5; ++i) waiters.push_back(&story.client("alice"));
+    story.ask(holder, "BEGIN");
+    for (SimClient* waiter : waiters) {
+        waiter->query("SELECT pg_sleep(0.01), '" + waiter->token() + "'").flush();
+        story.pass(Duration::milliseconds(2));
+    }
+    holder.query("COMMIT").flush();
+    for (std::size_t i = 0; i < waiters.size(); ++i) {
+        story.world().run_until([&] { return !waiters[i]->answers().empty(); },
+                                Duration::seconds(1));
+        CHECK(waiters[i]->answers().size() == 1);
+        for (std::size_t later = i + 1; later < waiters.size(); ++later) {
+            CHECK(waiters[later]->answers().empty());
+        }
+    }
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("who waits too long is told which limit it was") {
+    Story story(with({.timeouts = "query_wait_timeout = \"1s\"\nquery_wait_notify = \"200ms\"\n"}));
+    SimClient& holder = story.client("alice");
+    SimClient& waiter = story.client("alice", ready_for({"53300"}));
+    story.ask(holder, "BEGIN");
+    const Instant since = story.world().now();
+    const Answer answer = story.ask(waiter, "SELECT 'never'");
+    CHECK(answer.sqlstate == "53300");
+    CHECK(answer.message.find("query_wait_timeout") != std::string::npos);
+    CHECK(answer.message.find("default_pool_size") != std::string::npos);
+    CHECK((story.world().now() - since).us < 1'100'000);
+    REQUIRE(waiter.notices().size() == 1);
+    CHECK(story.ask(holder, "COMMIT").status == 'I');
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a node that crashes under a transaction") {
+    Story story(with({}));
+    const auto losses = {"08006", "08007", "40001", "57P01", "57P02", "57P03"};
+    SimClient& alice = story.client("alice", ready_for(losses));
+    story.ask(alice, "BEGIN");
+    story.ask(alice, "INSERT INTO t VALUES ('" + alice.token() + "')");
+    alice.query("SELECT pg_sleep(10), '" + alice.token() + "'").flush();
+    story.pass(Duration::milliseconds(20));
+    story.node().crash(Duration::milliseconds(10), Duration::milliseconds(50));
+
+    SUBCASE("the statement fails with 40001, and ROLLBACK ends the transaction") {
+        const Answer lost = story.answer(alice);
+        CHECK(lost.sqlstate == "40001");
+        CHECK(lost.status == 'E');
+        CHECK(story.ask(alice, "SELECT 'no'").sqlstate == "25P02");
+        CHECK(story.ask(alice, "ROLLBACK").status == 'I');
+        CHECK(story.ask(alice, "SELECT 'again'").value() == "again");
+    }
+    SUBCASE("COMMIT of the lost transaction is answered by ROLLBACK") {
+        story.answer(alice);
+        CHECK(story.ask(alice, "COMMIT").tags == std::vector<std::string>{"ROLLBACK"});
+    }
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a COMMIT whose answer is lost is called unknown, never a success or a failure") {
+    int unknown = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        WorldOptions options = with({});
+        options.seed = seed;
+        options.node.think_max = Duration::microseconds(400);
+        Story story(options);
+        SimClient& alice = story.client(
+            "alice", ready_for({"08006", "08007", "40001", "57P01", "57P02", "57P03"}));
+        const std::string token = alice.token();
+        story.ask(alice, "BEGIN");
+        story.ask(alice, "INSERT INTO t VALUES ('" + token + "')");
+        alice.query("COMMIT /* " + alice.token() + " */").flush();
+        story.pass(Duration::microseconds(static_cast<std::int64_t>(seed) * 30));
+        story.node().crash(Duration::milliseconds(10), Duration::milliseconds(50));
+        const Answer answer = story.answer(alice);
+        const bool committed = story.world().truth().was_committed(*find_token(as_bytes(token)));
+        INFO("seed ", seed, " committed ", committed, " sqlstate ", answer.sqlstate);
+        if (answer.sqlstate.empty() && answer.status == 'I') CHECK(committed);
+        if (answer.sqlstate == "40001") CHECK_FALSE(committed);
+        CHECK(answer.sqlstate != "08006");
+        if (answer.sqlstate == "08007") ++unknown;
+        CHECK(alice.check()->final_verdict() == "");
+        CHECK(story.complaints() == "");
+    }
+    CHECK(unknown > 0);
+}
+
+TEST_CASE("a worker with waiters gets a server from a worker that holds an idle one") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        WorldOptions options = with({.workers = 4});
+        options.seed = seed;
+        Story story(options);
+        std::vector<SimClient*> clients;
+        for (int i = 0; i < 8; ++i) clients.push_back(&story.client("alice"));
+        for (int round = 0; round < 3; ++round) {
+            for (SimClient* client : clients) {
+                const Instant since = story.world().now();
+                const std::string token = client->token();
+                CHECK(story.ask(*client, "SELECT '" + token + "'").value() == token);
+                CHECK((story.world().now() - since).us < 500'000);
+            }
+        }
+        CHECK(story.complaints() == "");
+    }
+}
+
+TEST_CASE("all workers together keep to one limit, and everybody is served") {
+    Story story(with({.pool_size = 2, .workers = 4}));
+    std::vector<SimClient*> clients;
+    for (int i = 0; i < 16; ++i) clients.push_back(&story.client("alice"));
+    for (SimClient* client : clients) {
+        for (int i = 0; i < 5; ++i) {
+            client->query("SELECT pg_sleep(0.003), '" + client->token() + "'");
+        }
+        client->flush();
+    }
+    for (SimClient* client : clients) {
+        story.answer(*client);
+        CHECK(client->answers().size() == 5);
+    }
+    CHECK(story.node().sessions() <= 2);
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("while the node starts up its waiters wait; a wrong password fails them at once") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice", ready_for({"08006", "57P01", "57P02", "57P03"}));
+    story.ask(alice, "SELECT 'warm'");
+    story.node().crash(Duration::milliseconds(100), Duration::milliseconds(1500));
+    story.pass(Duration::milliseconds(50));
+
+    SUBCASE("57P03 is not the waiter's business") {
+        CHECK(story.ask(alice, "SELECT 'patient'").value() == "patient");
+    }
+    SUBCASE("28P01 is") {
+        story.node().options().roles["alice"].password = "changed";
+        const Instant since = story.world().now();
+        const Answer answer = story.ask(alice, "SELECT 'never'");
+        CHECK(answer.sqlstate == "28P01");
+        CHECK((story.world().now() - since).us < 10'000'000);
+    }
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a refused user's waiters do not disturb another user's") {
+    Story story(with({}));
+    story.node().options().roles["bob"].may_login = false;
+    SimClient& bob = story.arriving("bob", ready_for({"28000"}));
+    SimClient& alice = story.client("alice");
+    CHECK(story.ask(alice, "SELECT 'fine'").value() == "fine");
+    story.pass(Duration::seconds(3));
+    if (!bob.is_over())
+        CHECK(story.ask(bob, "SELECT 'no'").sqlstate == "28000");
+    else
+        CHECK(bob.end_sqlstate() == "28000");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a server that says what nobody asked for is closed, and nobody notices") {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        WorldOptions options = with({});
+        options.seed = seed;
+        Story story(options);
+        SimClient& alice = story.client("alice");
+        story.ask(alice, "SELECT 'a'");
+        story.pass(Duration::milliseconds(10));
+        story.node().babble();
+        story.pass(Duration::milliseconds(10));
+        CHECK(story.ask(alice, "SELECT 'b'").value() == "b");
+        CHECK(story.complaints() == "");
+    }
+}
+
+TEST_CASE("a client that does not read holds up its own server only, within bounded memory") {
+    Story story(with({.pool_size = 2}));
+    SimClient& slow = story.client("alice");
+    SimClient& other = story.client("alice");
+    slow.stop_reading();
+    slow.query("SELECT repeat('" + slow.token() + "', 100) FROM generate_series(1, 20000)").flush();
+    story.pass(Duration::milliseconds(200));
+    CHECK(story.ask(other, "SELECT 'on'").value() == "on");
+    slow.read_on();
+    CHECK(story.answer(slow).rows.size() == 20000);
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("session mode gives every client its own server, and cleans it") {
+    Story story(with({.mode = "session", .pool_size = 2}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    story.ask(alice, "SET search_path TO 'private'");
+    CHECK(story.ask(second, "SHOW search_path").value() == "\"$user\", public");
+    CHECK(story.ask(alice, "SHOW search_path").value() == "private");
+    alice.terminate();
+    SimClient& third = story.client("alice");
+    CHECK(story.ask(third, "SHOW search_path").value() == "\"$user\", public");
+    CHECK(story.node().sessions() == 2);
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("statement mode refuses transactions of several statements") {
+    Story story(with({.mode = "statement"}));
+    SimClient& alice = story.client("alice", ready_for({"08P01", "0A000", "25001", "25000"}));
+    CHECK(story.ask(alice, "SELECT 'one'").value() == "one");
+    const Answer refused = story.ask(alice, "BEGIN");
+    CHECK(refused.sqlstate != "");
+    story.pass(Duration::milliseconds(20));
+    SimClient& second = story.client("alice");
+    CHECK(story.ask(second, "SELECT 'two'").value() == "two");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("COPY FROM STDIN ends with its client") {
+    Story story(with({}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    const std::string token = alice.token();
+    alice.query("COPY t FROM STDIN").copy_data(token + "\n").flush();
+    story.pass(Duration::milliseconds(10));
+    alice.vanish();
+    CHECK(story.ask(second, "SELECT 'next'").value() == "next");
+    CHECK_FALSE(story.world().truth().was_committed(*find_token(as_bytes(token))));
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a drained shutdown lets transactions end and leaves nothing") {
+    Story story(with({.pool_size = 2, .workers = 2}));
+    SimClient& alice = story.client("alice", ready_for({"57P01"}));
+    SimClient& idle = story.client("alice", ready_for({"57P01"}));
+    story.ask(alice, "BEGIN");
+    story.world().front()->shut_down();
+    story.pass(Duration::milliseconds(100));
+    CHECK(idle.is_over());
+    CHECK(story.ask(alice, "SELECT 'still'").value() == "still");
+    CHECK(story.ask(alice, "COMMIT").tags == std::vector<std::string>{"COMMIT"});
+    story.pass(Duration::milliseconds(100));
+    CHECK(alice.is_over());
+    CHECK(story.world().front()->is_stopped());
+    CHECK(story.world().front()->leftovers() == "");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a run repeats from its seed") {
+    const auto hash = [](std::uint64_t seed) {
+        return run_swarm({.seed = seed, .steps = 3000}).hash;
+    };
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) CHECK(hash(seed) == hash(seed));
+    CHECK(hash(1) != hash(2));
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: PostgreSQL
+// pgweir_swarm: many runs from seeds. A run that breaks an invariant is told with its seed, the end
+// of its transcript and the command that repeats it.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+
+#include "sim/swarm_run.h"
+
+namespace {
+
+using pgweir::sim::RunRequest;
+using pgweir::sim::RunResult;
+
+struct Request {
+    RunRequest run;
+    std::uint64_t first_seed = 1;
+    std::uint64_t seeds = 100;
+    std::uint64_t most_failures = 5;
+    bool twice = false;    // Every run twice: the hashes must agree.
+    bool verbose = false;  // One line for each seed.
+};
+
+constexpr const char* kUsage =
+    "usage: pgweir_swarm [--seed N | --seeds N [--first-seed N]] [--steps M] [--lines N]\n"
+    "                    [--failures N] [--twice] [--direct] [--verbose]\n";
+
+bool parse(int count, char** words, Request& request) {
+    for (int i = 1; i < count; ++i) {
+        const std::string word = words[i];
+        if (word == "--twice") {
+            request.twice = true;
+            continue;
+        }
+        if (word == "--direct") {
+            request.run.direct = true;
+            continue;
+        }
+        if (word == "--verbose") {
+            request.verbose = true;
+            continue;
+        }
+        if (i + 1 >= count) return false;
+        const std::uint64_t value = std::strtoull(words[++i], nullptr, 10);
+        if (word == "--seed") {
+            request.first_seed = value;
+            request.seeds = 1;
+        } else if (word == "--seeds") {
+            request.seeds = value;
+        } else if (word == "--first-seed") {
+            request.first_seed = value;
+        } else if (word == "--steps") {
+            request.run.steps = value;
+        } else if (word == "--lines") {
+            request.run.lines = value;
+        } else if (word == "--failures") {
+            request.most_failures = value;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+void tell(const Request& request, std::uint64_t seed, const RunResult& result) {
+    std::printf("seed %llu broke an invariant (%s):\n", static_cast<unsigned long long>(seed),
+                result.plan.c_str());
+    for (const std::string& violation : result.violations) {
+        std::printf("  %s\n", violation.c_str());
+    }
+    std::printf("%s", result.last_lines.c_str());
+    std::printf("repeat: pgweir_swarm --seed %llu --steps %llu%s\n\n",
+                static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(request.run.steps),
+                request.run.direct ? " --direct" : "");
+    std::fflush(stdout);
+}
+
+void tell_coverage(const RunResult& all) {
+    std::printf("messages to nodes:  ");
+    for (std::size_t tag = 0; tag < 128; ++tag) {
+        if (all.messages[tag] > 0) {
+            std::printf(" %c:%llu", static_cast<char>(tag),
+                        static_cast<unsigned long long>(all.messages[tag]));
+        }
+    }
+    std::printf("\nmessages to clients:");
+    for (std::size_t tag = 128; tag < 256; ++tag) {
+        if (all.messages[tag] > 0) {
+            std::printf(" %c:%llu", static_cast<char>(tag - 128),
+                        static_cast<unsigned long long>(all.messages[tag]));
+        }
+    }
+    std::printf("\nfaults:");
+    for (const auto& [name, count] : all.faults) {
+        std::printf(" %s:%llu", name.c_str(), static_cast<unsigned long long>(count));
+    }
+    std::printf("\n");
+}
+
+void add(RunResult& all, const RunResult& one) {
+    all.events += one.events;
+    for (std::size_t i = 0; i < all.messages.size(); ++i) all.messages[i] += one.messages[i];
+    for (const auto& [name, count] : one.faults) all.faults[name] += count;
+}
+
+int run(const Request& request) {
+    RunResult all;
+    std::uint64_t failures = 0;
+    std::uint64_t run = 0;
+    const auto start = std::chrono::steady_clock::now();
+    for (; run < request.seeds && failures < request.most_failures; ++run) {
+        RunRequest one = request.run;
+        one.seed = request.first_seed + run;
+        // An assertion in the core ends the process: the last line then names the seed.
+        if (request.verbose) {
+            std::printf("seed %llu\n", static_cast<unsigned long long>(one.seed));
+            std::fflush(stdout);
+        }
+        RunResult result = run_swarm(one);
+        if (request.twice && run_swarm(one).hash != result.hash) {
+            result.violations.push_back("I37: a second run of this seed went another way");
+        }
+        add(all, result);
+        if (result.violations.empty()) continue;
+        ++failures;
+        tell(request, one.seed, result);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    tell_coverage(all);
+    std::printf("%.1f s, %.0f events/s\n", took.count(),
+                static_cast<double>(all.events) / took.count());
+    std::printf("pgweir_swarm: %llu seeds, %llu events, %llu violations\n",
+                static_cast<unsigned long long>(run), static_cast<unsigned long long>(all.events),
+                static_cast<unsigned long long>(failures));
+    return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+    Request request;
+    if (!parse(count, words, request)) {
+        std::fputs(kUsage, stderr);
+        return 2;
+    }
+    try {
+        return run(request);
+    } catch (const std::exception& problem) {
+        std::fprintf(stderr, "pgweir_swarm: %s\n", problem.what());
+        return 2;
+    }
+}
