@@ -4,6 +4,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -27,16 +30,26 @@ namespace {
 // Descriptors beside those of clients and servers: listeners, the log, the loops, files being read.
 constexpr rlim_t kOtherDescriptors = 64;
 
+// What all workers share to answer unknown users alike.
+using ProcessSecret = std::array<std::uint8_t, 32>;
+
+std::int64_t unix_time_us() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
 // proxy::Proxy as the edge drives it, with what belongs to one worker.
 class ProxyCore final : public io::Core {
  public:
-    ProxyCore(const io::CoreParts& parts, pool::Limits& limits)
+    ProxyCore(const io::CoreParts& parts, pool::Limits& limits, const ProcessSecret& secret)
         : proxy_(proxy::ProxyParts{.worker = parts.worker,
                                    .workers = parts.workers,
                                    .settings = parts.settings,
                                    .limits = limits,
                                    .entropy = entropy_,
+                                   .secret = secret,
                                    .seed = seed(),
+                                   .origin_unix_us = unix_time_us() - io::clock_now().us,
                                    .log_level = parts.settings->general.log_level()},
                  io::clock_now()) {}
 
@@ -102,13 +115,15 @@ int serve(const io::ConfigFiles& files, io::LoadedConfiguration configuration) {
     const char* notify_socket = std::getenv("NOTIFY_SOCKET");
     const io::ServiceManager services(notify_socket != nullptr ? notify_socket : "");
     pool::Limits limits;
+    ProcessSecret secret{};
+    io::SystemEntropy().fill(secret);
     io::Process process({.files = files,
                          .configuration = configuration,
                          .log = log,
                          .services = services,
                          .workers = worker_count(settings),
-                         .make_core = [&limits](const io::CoreParts& parts) {
-                             return std::make_unique<ProxyCore>(parts, limits);
+                         .make_core = [&limits, &secret](const io::CoreParts& parts) {
+                             return std::make_unique<ProxyCore>(parts, limits, secret);
                          }});
     process.bind();
     process.run([&process] { print_ready_line(process); });

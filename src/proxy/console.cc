@@ -27,12 +27,12 @@ std::string mode_name(config::PoolMode mode) {
 }  // namespace
 
 void Core::console_bytes(Client& client, ByteView bytes) {
-    client.console_input.append(bytes);
+    client.console->input.append(bytes);
     Bytes out;
     std::optional<wire::Refusal> broken;
     for (;;) {
-        const ByteView input = client.console_input.view();
-        if (client.console->is_closed() || input.size() < kHeaderBytes) break;
+        const ByteView input = client.console->input.view();
+        if (client.console->session.is_closed() || input.size() < kHeaderBytes) break;
         const auto tag = static_cast<wire::FrontendTag>(input[0]);
         const std::uint32_t length = load_u32(input.data() + 1);
         if (!wire::is_known(tag)) {
@@ -48,8 +48,8 @@ void Core::console_bytes(Client& client, ByteView bytes) {
         }
         const std::size_t size = 1 + std::size_t{length};
         if (input.size() < size) break;
-        client.console->take(tag, input.subspan(kHeaderBytes, size - kHeaderBytes), out);
-        client.console_input.consume(size);
+        client.console->session.take(tag, input.subspan(kHeaderBytes, size - kHeaderBytes), out);
+        client.console->input.consume(size);
     }
     if (broken) {
         if (!out.empty()) send(client.id, out);
@@ -62,12 +62,12 @@ void Core::console_bytes(Client& client, ByteView bytes) {
 void Core::console_work(Client& client, Bytes& out) {
     if (!out.empty()) send(client.id, out);
     out.clear();
-    if (client.console->is_closed()) {
+    if (client.console->session.is_closed()) {
         return close_client(client, CloseMode::Flush, "client said good-bye");
     }
-    if (client.console->request() && !client.is_console_waiting) {
-        client.is_console_waiting = true;
-        const admin::AdminCommand command = *client.console->request();
+    if (client.console->session.request() && !client.console->is_waiting) {
+        client.console->is_waiting = true;
+        const admin::AdminCommand command = *client.console->session.request();
         console_request(client, command);
     }
 }
@@ -94,8 +94,8 @@ void Core::console_request(Client& client, const admin::AdminCommand& command) {
                     [&](const auto& entry) { return entry.first.first == command.database; });
     if (!is_known) {
         Bytes out;
-        client.is_console_waiting = false;
-        client.console->fail(
+        client.console->is_waiting = false;
+        client.console->session.fail(
             {.reason = wire::RefusalReason::ConsoleUnknownDatabase, .subject = command.database},
             out);
         return console_work(client, out);
@@ -105,21 +105,21 @@ void Core::console_request(Client& client, const admin::AdminCommand& command) {
 
 void Core::console_done(ClientId id, const std::vector<std::string>& notices) {
     Client* client = clients_.find(id);
-    if (client == nullptr || !client->is_console_waiting) return;
+    if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
     Bytes out;
-    client->is_console_waiting = false;
-    client->console->done(notices, out);
+    client->console->is_waiting = false;
+    client->console->session.done(notices, out);
     console_work(*client, out);
 }
 
 void Core::reload_finished(ReloadFinished& event) {
     Client* client = clients_.find(event.client);
-    if (client == nullptr || !client->is_console_waiting) return;
+    if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
     if (event.failure.empty()) return console_done(event.client, event.notices);
     Bytes out;
-    client->is_console_waiting = false;
-    client->console->fail({.reason = wire::RefusalReason::ReloadFailed, .detail = event.failure},
-                          out);
+    client->console->is_waiting = false;
+    client->console->session.fail(
+        {.reason = wire::RefusalReason::ReloadFailed, .detail = event.failure}, out);
     console_work(*client, out);
 }
 
@@ -157,10 +157,10 @@ void Core::show_finished(std::uint64_t ticket) {
     const PendingShow pending = std::move(found->second);
     shows_.erase(found);
     Client* client = clients_.find(pending.client);
-    if (client == nullptr || !client->is_console_waiting) return;
+    if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
     Bytes out;
-    client->is_console_waiting = false;
-    client->console->answer(pending.data, out);
+    client->console->is_waiting = false;
+    client->console->session.answer(pending.data, out);
     console_work(*client, out);
 }
 
@@ -185,16 +185,55 @@ admin::ShowData Core::show_data(const admin::ShowParts& parts) {
 }
 
 void Core::show_stats(admin::ShowData& data) {
-    std::map<std::string, admin::StatsCounters> totals;
-    for (const auto& [name, tenant] : tenants_) totals[tenant->database] += tenant->stats;
-    for (const auto& [database, total] : totals) {
-        auto window = stats_windows_.try_emplace(database, now_).first;
-        window->second.note(total, now_, settings_->general.stats_period());
+    note_stats();
+    for (const auto& [database, total] : stats_totals()) {
+        const auto window = stats_windows_.try_emplace(database, now_).first;
         data.stats.push_back({.database = database,
                               .total = total,
                               .period_start = window->second.start(),
                               .period = window->second.length(now_)});
     }
+}
+
+std::map<std::string, admin::StatsCounters> Core::stats_totals() const {
+    std::map<std::string, admin::StatsCounters> totals;
+    for (const auto& [name, tenant] : tenants_) totals[tenant->database] += tenant->stats;
+    return totals;
+}
+
+// Averages are over the last period or two, so the counters are noted once in each.
+void Core::note_stats() {
+    const Duration period = settings_->general.stats_period();
+    for (const auto& [database, total] : stats_totals()) {
+        stats_windows_.try_emplace(database, now_).first->second.note(total, now_, period);
+    }
+    stats_deadline_ = tenants_.empty() ? Instant::never() : now_ + period;
+}
+
+void Core::log_stats() {
+    if (!settings_->general.log_stats() || !logs(LogLevel::Info)) return;
+    admin::StatsCounters change;
+    Duration period;
+    for (const auto& [database, total] : stats_totals()) {
+        const auto window = stats_windows_.find(database);
+        if (window == stats_windows_.end()) continue;
+        admin::StatsCounters since = total;
+        since -= window->second.start();
+        change += since;
+        period = std::max(period, window->second.length(now_));
+    }
+    // A worker that did nothing has nothing to say.
+    if (change.queries == 0 || period.us <= 0) return;
+    const auto per_second = [period](std::uint64_t n) {
+        return std::to_string(n * 1'000'000 / static_cast<std::uint64_t>(period.us));
+    };
+    log(LogLevel::Info,
+        "stats: " + per_second(change.transactions) + " transactions/s, " +
+            per_second(change.queries) + " queries/s, in " + per_second(change.received_bytes) +
+            " B/s, out " + per_second(change.sent_bytes) + " B/s, " +
+            std::to_string(change.query_us / change.queries) + " us/query, " +
+            std::to_string(change.wait_us / std::max<std::uint64_t>(change.server_assignments, 1)) +
+            " us waited/lease");
 }
 
 void Core::show_users(admin::ShowData& data) {
@@ -292,6 +331,7 @@ void Core::show_clients(admin::ShowData& data) {
             row.database = client.tenant->database;
             row.state = client.is_waiting ? "waiting" : client.server ? "active" : "idle";
         } else if (client.phase == Client::Phase::Console) {
+            row.user = client.console->user;
             row.database = "pgweir";
             row.state = "active";
         }

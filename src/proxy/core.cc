@@ -107,11 +107,15 @@ void Core::finish_event() {
 }
 
 Instant Core::next_deadline() {
-    return std::min(
-        {client_timers_.next(), server_timers_.next(), pool_timers_.next(), drain_deadline_});
+    return std::min({client_timers_.next(), server_timers_.next(), pool_timers_.next(),
+                     drain_deadline_, stats_deadline_});
 }
 
 void Core::on_woken() {
+    if (now_ >= stats_deadline_) {
+        log_stats();
+        note_stats();
+    }
     while (const auto key = client_timers_.expire(now_)) {
         if (Client* client = clients_.find(ClientId{*key})) client_timer(*client);
     }

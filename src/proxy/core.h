@@ -197,6 +197,9 @@ class Core {
     void show_stats(admin::ShowData& data);
     void show_users(admin::ShowData& data);
     void show_finished(std::uint64_t ticket);
+    std::map<std::string, admin::StatsCounters> stats_totals() const;
+    void note_stats();
+    void log_stats();
     void order(ClientId client, const admin::AdminCommand& command);
     void carry_out(const admin::AdminCommand& command);
     bool is_carried_out(const admin::AdminCommand& command);
@@ -271,6 +274,7 @@ class Core {
     std::uint64_t last_ticket_ = 0;
     std::map<std::string, std::uint32_t> paused_;  // By database; "" is all.
     std::map<std::string, admin::StatsWindow> stats_windows_;
+    Instant stats_deadline_ = Instant::never();
 
     enum class Life : std::uint8_t { Running, Draining, Ending, Stopped };
     Life life_ = Life::Running;

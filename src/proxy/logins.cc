@@ -113,12 +113,13 @@ void Core::decide(Client& client) {
     const std::string_view replication = startup.replication();
     client.is_replication = !replication.empty() && replication != "false" &&
                             replication != "off" && replication != "no" && replication != "0";
-    const auto decision = hba_.decide({.database = startup.database(),
-                                       .user = startup.user(),
-                                       .is_replication = client.is_replication && replication != "database",
-                                       .is_unix = client.is_unix,
-                                       .host = client.host,
-                                       .is_tls = client.is_tls});
+    const auto decision =
+        hba_.decide({.database = startup.database(),
+                     .user = startup.user(),
+                     .is_replication = client.is_replication && replication != "database",
+                     .is_unix = client.is_unix,
+                     .host = client.host,
+                     .is_tls = client.is_tls});
     if (const auto* refused = std::get_if<auth::HbaRefusal>(&decision)) {
         log(LogLevel::Warning, "client " + client.host + ": " + refused->log_text);
         return refuse(client, refused->refusal);
@@ -208,7 +209,8 @@ void Core::admit_to_console(Client& client) {
     }
     client.phase = Client::Phase::Console;
     ++console_clients_;
-    client.console = std::make_unique<admin::ConsoleSession>(role);
+    client.console = std::make_unique<Console>(role);
+    client.console->user = user;
     Bytes out;
     wire::authentication_ok(out);
     for (const auto& [name, value] : admin::console_parameters()) {

@@ -47,6 +47,7 @@ Tenant& Core::tenant_of(const std::string& database, const std::string& user) {
         tenant->database = database;
         tenant->user = user;
         configure(*tenant);
+        if (stats_deadline_.is_never()) note_stats();
     }
     return *tenant;
 }

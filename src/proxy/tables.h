@@ -74,6 +74,15 @@ struct CancelKey {
     std::uint8_t secret_bytes = 0;  // 4 with protocol 3.0, 32 with 3.2.
 };
 
+struct Console {
+    explicit Console(admin::Role role) : session(role) {}
+
+    admin::ConsoleSession session;
+    ByteQueue input;
+    std::string user;
+    bool is_waiting = false;  // For other workers, or for the edge.
+};
+
 struct Client {
     enum class Phase : std::uint8_t {
         Login,       // `login` speaks.
@@ -93,12 +102,10 @@ struct Client {
     bool is_tls = false;
     bool is_unix = false;
     bool is_replication = false;
-    bool is_console_waiting = false;  // For others, or for the edge.
     std::uint16_t port = 0;
     std::unique_ptr<session::ClientLogin> login;
     std::unique_ptr<session::ClientSession> session;
-    std::unique_ptr<admin::ConsoleSession> console;
-    ByteQueue console_input;
+    std::unique_ptr<Console> console;
     Tenant* tenant = nullptr;
     PoolEntry* waits_in = nullptr;
     pool::WaitingLine::Ticket ticket = 0;
