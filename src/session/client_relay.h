@@ -9,6 +9,11 @@
 namespace pgweir::session {
 
 struct ClientSession::Relay {
+    static constexpr std::size_t kHeaderBytes = 5;
+    // A message up to this size is passed on when it is there whole, so that a server is not
+    // leased for a client that does not finish its sentence.
+    static constexpr std::size_t kWholeBytesMax = 16 * 1024;
+
     ClientSession& client;
     ServerSession* server;
     EffectList& effects;

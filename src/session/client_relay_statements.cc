@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: PostgreSQL
+// The messages that name prepared statements: under which name they go on, and what must be
+// prepared on the server in front of them. Everything else is in client_relay.cc.
+#include <algorithm>
+#include <utility>
+
+#include "pgweir/wire/backend_messages.h"
+#include "session/client_relay.h"
+
+namespace pgweir::session {
+
+// DEALLOCATE of a statement that the client prepared at protocol level: the server knows it by
+// another name.
+std::size_t ClientSession::Relay::deallocate(std::string_view name, const StatementRef& statement,
+                                             std::size_t size) {
+    auto number = server->statements().find(statement);
+    if (!number) {
+        make_room_for_statement();
+        number = server->statements().add(statement);
+        send_parse(server_statement_name(*number), statement->definition());
+        Expectation& parse = server->expect(Expected::Parse, Asker::Quiet);
+        parse.statement = statement;
+        server->send_sync(Asker::Quiet, effects);
+    }
+    Bytes message;
+    wire::query(message, "DEALLOCATE " + server_statement_name(*number));
+    send_scratch(effects.keep(message));
+    Expectation& entry = expect(Expected::Query);
+    entry.statement = statement;
+    entry.name = name;
+    client.unnamed_ = StatementRef();
+    server->set_unnamed(StatementRef());
+    return size;
+}
+
+std::size_t ClientSession::Relay::parse(ByteView bytes, std::size_t size) {
+    if (!client.rules_->carries_statements) {
+        expect(Expected::Parse);
+        return forward(bytes, size);
+    }
+    const ByteView body = bytes.subspan(kHeaderBytes, std::min(size, bytes.size()) - kHeaderBytes);
+    if (bytes.size() < size) return parse_large(bytes, size);
+    const auto message = wire::read_parse(body);
+    if (!message) {
+        // The server says what is wrong with it.
+        expect(Expected::Parse).is_duplicate = true;
+        return forward(bytes, size);
+    }
+    const ByteView definition = body.subspan(message->statement.size() + 1);
+    close_leftovers();
+    return message->statement.empty() ? parse_unnamed(bytes, size, definition)
+                                      : parse_named(bytes, size, message->statement, definition);
+}
+
+// Not there whole. An unnamed statement is passed on as it comes, and lives as long as its lease.
+std::size_t ClientSession::Relay::parse_large(ByteView bytes, std::size_t size) {
+    const bool is_unnamed = bytes.size() > kHeaderBytes && bytes[kHeaderBytes] == 0;
+    if (is_unnamed && size > client.rules_->buffered_bytes_max) {
+        StatementRef statement = StatementDirectory::opaque();
+        Expectation& entry = expect(Expected::Parse);
+        entry.previous = client.unnamed_;
+        entry.statement = statement;
+        client.unnamed_ = statement;
+        server->set_unnamed(statement);
+        return forward(bytes, size);
+    }
+    if (size > client.rules_->buffered_bytes_max) {
+        return refuse({.reason = wire::RefusalReason::MessageTooLarge,
+                       .subject = "Parse",
+                       .value = std::to_string(size),
+                       .limit = std::to_string(client.rules_->buffered_bytes_max)});
+    }
+    client.is_partial_ = true;
+    return 0;
+}
+
+std::size_t ClientSession::Relay::parse_unnamed(ByteView bytes, std::size_t size,
+                                                ByteView definition) {
+    StatementRef statement = client.statement_directory_->intern(definition);
+    // Over the bound of memory: it can't be prepared anew elsewhere, but works in this lease.
+    if (!statement) statement = StatementDirectory::opaque();
+    Expectation& entry = expect(Expected::Parse);
+    entry.may_commit = statement->may_commit();
+    entry.previous = std::move(client.unnamed_);
+    entry.statement = statement;
+    server->set_unnamed(statement);
+    client.unnamed_ = std::move(statement);
+    return forward(bytes, size);
+}
+
+std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
+                                              std::string_view name, ByteView definition) {
+    if (const StatementRef existing = find(name)) {
+        // The server refuses it as PostgreSQL would: the name is taken there, too.
+        const std::uint64_t number = ensure_prepared(existing);
+        send_parse(server_statement_name(number), definition);
+        Expectation& entry = expect(Expected::Parse);
+        entry.is_duplicate = true;
+        entry.statement = existing;
+        entry.name = name;
+        return size;
+    }
+    if (client.statements_ == nullptr) {
+        client.statements_ = std::make_unique<ClientStatements>(*client.statement_directory_);
+    }
+    if (client.statements_->size() >= client.rules_->client_statements_max) {
+        answer_error({.reason = wire::RefusalReason::TooManyStatements,
+                      .option = "max_client_prepared_statements",
+                      .value = std::to_string(client.statements_->size()),
+                      .limit = std::to_string(client.rules_->client_statements_max)});
+        return size;
+    }
+    const StatementRef statement = client.statement_directory_->intern(definition);
+    if (!statement || !client.statements_->put(name, statement)) {
+        answer_error({.reason = wire::RefusalReason::StatementMemory});
+        return size;
+    }
+    if (server->statements().find(statement)) {
+        // Another client, or this one under another name, has it prepared there already.
+        if (server->answers().empty()) {
+            Bytes answer;
+            wire::parse_complete(answer);
+            effects.send(client.id_, effects.keep(answer));
+            server->note_unsynced();
+        } else {
+            Expectation& entry = expect(Expected::LocalParseComplete);
+            entry.statement = statement;
+            entry.name = name;
+        }
+        return size;
+    }
+    make_room_for_statement();
+    const std::uint64_t number = server->statements().add(statement);
+    send_parse(server_statement_name(number), definition);
+    Expectation& entry = expect(Expected::Parse);
+    entry.may_commit = statement->may_commit();
+    entry.statement = statement;
+    entry.name = name;
+    return bytes.empty() ? 0 : size;
+}
+
+std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
+    if (!client.rules_->carries_statements) {
+        expect(Expected::Bind);
+        return forward(bytes, size);
+    }
+    const std::size_t there = std::min(size, bytes.size());
+    const auto head = wire::read_bind_head(bytes.subspan(kHeaderBytes, there - kHeaderBytes),
+                                           size - kHeaderBytes);
+    if (!head) {
+        if (head.error() == wire::HeadError::NeedMore && there <= kWholeBytesMax) {
+            client.is_partial_ = true;
+            return 0;
+        }
+        expect(Expected::Bind);
+        return forward(bytes, size);
+    }
+    close_leftovers();
+    if (head->statement.empty()) {
+        if (!ensure_unnamed()) return drop(bytes, size);
+        Expectation& entry = expect(Expected::Bind);
+        entry.may_commit = client.unnamed_ && client.unnamed_->may_commit();
+        return forward(bytes, size);
+    }
+    const StatementRef statement = find(head->statement);
+    if (!statement) {
+        answer_error({.reason = wire::RefusalReason::StatementUnknown,
+                      .subject = std::string(head->statement)});
+        return drop(bytes, size);
+    }
+    const std::uint64_t number = ensure_prepared(statement);
+    const std::string name = server_statement_name(number);
+    const std::size_t rest_size = size - kHeaderBytes - head->rest_at;
+    const std::size_t head_size = kHeaderBytes + head->portal.size() + name.size() + 2;
+    Byte* at = effects.scratch(head_size);
+    at[0] = 'B';
+    store_u32(at + 1, static_cast<std::uint32_t>(head_size - 1 + rest_size));
+    std::memcpy(at + kHeaderBytes, head->portal.data(), head->portal.size());
+    at[kHeaderBytes + head->portal.size()] = 0;
+    std::memcpy(at + kHeaderBytes + head->portal.size() + 1, name.c_str(), name.size() + 1);
+    send_scratch({at, head_size});
+    Expectation& entry = expect(Expected::Bind);
+    entry.statement = statement;
+    entry.may_commit = statement->may_commit();
+    const std::size_t rest_at = kHeaderBytes + head->rest_at;
+    return rest_at + forward(bytes.subspan(rest_at), rest_size);
+}
+
+std::size_t ClientSession::Relay::describe(ByteView bytes, std::size_t size) {
+    const auto target = wire::read_describe(bytes.subspan(kHeaderBytes, size - kHeaderBytes));
+    if (!target || target->kind == wire::TargetKind::Portal) {
+        expect(Expected::DescribePortal);
+        return forward(bytes, size);
+    }
+    if (!client.rules_->carries_statements) {
+        expect(Expected::DescribeStatement);
+        return forward(bytes, size);
+    }
+    close_leftovers();
+    if (target->name.empty()) {
+        if (!ensure_unnamed()) return size;
+        expect(Expected::DescribeStatement);
+        return forward(bytes, size);
+    }
+    const StatementRef statement = find(target->name);
+    if (!statement) {
+        answer_error({.reason = wire::RefusalReason::StatementUnknown,
+                      .subject = std::string(target->name)});
+        return size;
+    }
+    const std::uint64_t number = ensure_prepared(statement);
+    Bytes message;
+    wire::describe(message, wire::TargetKind::Statement, server_statement_name(number));
+    send_scratch(effects.keep(message));
+    expect(Expected::DescribeStatement).statement = statement;
+    return size;
+}
+
+std::size_t ClientSession::Relay::close(ByteView bytes, std::size_t size) {
+    const auto target = wire::read_close(bytes.subspan(kHeaderBytes, size - kHeaderBytes));
+    if (!target || target->kind == wire::TargetKind::Portal || !client.rules_->carries_statements) {
+        expect(Expected::Close);
+        return forward(bytes, size);
+    }
+    if (target->name.empty()) {
+        client.unnamed_ = StatementRef();
+        server->set_unnamed(StatementRef());
+        expect(Expected::Close);
+        return forward(bytes, size);
+    }
+    // The server's copy serves others; number 0 is never given, so that this closes nothing and
+    // still brings the answer at its place.
+    send_close(server_statement_name(0));
+    Expectation& entry = expect(Expected::Close);
+    entry.name = target->name;
+    entry.previous =
+        client.statements_ != nullptr ? client.statements_->remove(target->name) : StatementRef();
+    return size;
+}
+
+StatementRef ClientSession::Relay::find(std::string_view name) const {
+    return client.statements_ != nullptr ? client.statements_->find(name) : StatementRef();
+}
+
+std::uint64_t ClientSession::Relay::ensure_prepared(const StatementRef& statement) {
+    if (const auto number = server->statements().find(statement)) return *number;
+    make_room_for_statement();
+    const std::uint64_t number = server->statements().add(statement);
+    send_parse(server_statement_name(number), statement->definition());
+    Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
+    entry.statement = statement;
+    return number;
+}
+
+bool ClientSession::Relay::ensure_unnamed() {
+    if (server->unnamed() == client.unnamed_) return true;
+    if (!client.unnamed_) {
+        // Somebody else's: it must not be found.
+        send_close({});
+        server->expect(Expected::Close, Asker::Pgweir);
+        server->set_unnamed(StatementRef());
+        return true;
+    }
+    if (client.unnamed_->is_opaque()) {
+        answer_error({.reason = wire::RefusalReason::StatementUnknown});
+        return false;
+    }
+    send_parse({}, client.unnamed_->definition());
+    Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
+    entry.statement = client.unnamed_;
+    server->set_unnamed(client.unnamed_);
+    return true;
+}
+
+void ClientSession::Relay::make_room_for_statement() {
+    while (server->statements().size() >= client.rules_->server_statements_max) {
+        const std::uint64_t number = server->statements().evict();
+        send_close(server_statement_name(number));
+        server->expect(Expected::Close, Asker::Pgweir).number = number;
+    }
+}
+
+void ClientSession::Relay::close_leftovers() {
+    if (server->unclosed().empty()) return;
+    for (const std::uint64_t number : std::exchange(server->unclosed(), {})) {
+        send_close(server_statement_name(number));
+        server->expect(Expected::Close, Asker::Pgweir).number = number;
+    }
+}
+
+void ClientSession::Relay::send_parse(std::string_view name, ByteView definition) {
+    const std::size_t size = kHeaderBytes + name.size() + 1 + definition.size();
+    Byte* at = effects.scratch(size);
+    at[0] = 'P';
+    store_u32(at + 1, static_cast<std::uint32_t>(size - 1));
+    std::memcpy(at + kHeaderBytes, name.data(), name.size());
+    at[kHeaderBytes + name.size()] = 0;
+    std::memcpy(at + kHeaderBytes + name.size() + 1, definition.data(), definition.size());
+    send_scratch({at, size});
+}
+
+void ClientSession::Relay::send_close(std::string_view name) {
+    Bytes message;
+    wire::close_statement(message, name);
+    send_scratch(effects.keep(message));
+}
+
+// An error in the middle of a batch, at its place among the answers; the batch ends there.
+void ClientSession::Relay::answer_error(const wire::Refusal& refusal) {
+    Bytes error;
+    wire::append(error, refusal);
+    if (server->answers().empty()) {
+        effects.send(client.id_, effects.keep(error));
+        server->note_unsynced();
+    } else {
+        expect(Expected::LocalError).name = to_string(error);
+    }
+    client.skips_to_sync_ = true;
+}
+
+std::string deallocated_name(std::string_view text) {
+    static constexpr std::string_view kSpace = " \t\r\n\f\v";
+    auto lower = [](std::string_view word) {
+        std::string result(word);
+        for (char& c : result) {
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        }
+        return result;
+    };
+    auto next = [&text]() -> std::string_view {
+        const std::size_t begin = text.find_first_not_of(kSpace);
+        if (begin == std::string_view::npos) return {};
+        text.remove_prefix(begin);
+        if (text[0] == '"') {
+            const std::size_t end = text.find('"', 1);
+            if (end == std::string_view::npos) return {};
+            const std::string_view word = text.substr(0, end + 1);
+            text.remove_prefix(end + 1);
+            return word;
+        }
+        const std::string_view word = text.substr(0, text.find_first_of(" \t\r\n\f\v;"));
+        text.remove_prefix(word.size());
+        return word;
+    };
+    if (lower(next()) != "deallocate") return {};
+    std::string_view name = next();
+    if (lower(name) == "prepare") name = next();
+    if (name.empty() || lower(name) == "all") return {};
+    if (text.find_first_not_of(" \t\r\n\f\v;") != std::string_view::npos) return {};
+    if (name.front() == '"') return std::string(name.substr(1, name.size() - 2));
+    return lower(name);
+}
+
+}  // namespace pgweir::session
