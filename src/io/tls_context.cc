@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -100,8 +101,16 @@ int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_length,
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-bool needs_client_certificate(TlsMode mode) {
+bool verifies(TlsMode mode) {
     return mode == TlsMode::VerifyCa || mode == TlsMode::VerifyFull;
+}
+
+bool verifies_servers(const config::Settings& settings) {
+    if (verifies(settings.tls.server_tls_sslmode())) return true;
+    return std::any_of(settings.databases().begin(), settings.databases().end(),
+                       [&settings](const auto& entry) {
+                           return verifies(settings.pool_for(entry.first, {}).tls_mode);
+                       });
 }
 
 }  // namespace
@@ -127,7 +136,7 @@ void TlsContexts::FreeContext::operator()(SSL_CTX* context) const {
 
 TlsContexts::TlsContexts(const config::Settings& settings, std::string_view file)
     : for_clients_(context_for_clients(settings.tls, file)),
-      for_servers_(context_for_servers(settings.tls, file)),
+      for_servers_(context_for_servers(settings, file)),
       server_alpn_(settings.tls.server_tls_direct() ? TlsAlpn::Required : TlsAlpn::Optional) {}
 
 TlsContexts::Context TlsContexts::context_for_clients(const config::TlsSettings& tls,
@@ -144,7 +153,7 @@ TlsContexts::Context TlsContexts::context_for_clients(const config::TlsSettings&
     load_trust(context.get(), file, tls.client_tls_ca_file);
     SSL_CTX_set_alpn_select_cb(context.get(), &choose_alpn, nullptr);
 
-    const bool required = needs_client_certificate(tls.client_tls_sslmode());
+    const bool required = verifies(tls.client_tls_sslmode());
     if (required && tls.client_tls_ca_file().empty()) {
         throw ConfigError(file, tls.client_tls_sslmode.line(),
                           "client_tls_sslmode: certificates of clients can only be verified with "
@@ -161,14 +170,18 @@ TlsContexts::Context TlsContexts::context_for_clients(const config::TlsSettings&
     return context;
 }
 
-TlsContexts::Context TlsContexts::context_for_servers(const config::TlsSettings& tls,
+TlsContexts::Context TlsContexts::context_for_servers(const config::Settings& settings,
                                                       std::string_view file) {
+    const config::TlsSettings& tls = settings.tls;
     Context context(SSL_CTX_new(TLS_client_method()));
     PGWEIR_ASSERT(context != nullptr);
     set_limits(context.get(), file, tls.server_tls_min_protocol(), tls.server_tls_ciphers);
     load_identity(context.get(), file, tls.server_tls_cert_file, tls.server_tls_key_file);
     load_trust(context.get(), file, tls.server_tls_ca_file);
-    if (tls.server_tls_ca_file().empty()) SSL_CTX_set_default_verify_paths(context.get());
+    // Reading the system's authorities takes longer than all the rest of a start.
+    if (tls.server_tls_ca_file().empty() && verifies_servers(settings)) {
+        SSL_CTX_set_default_verify_paths(context.get());
+    }
     SSL_CTX_set_alpn_protos(context.get(), kAlpnWire.data(), kAlpnWire.size());
     return context;
 }

@@ -41,7 +41,7 @@ class TlsContexts {
     using Context = std::unique_ptr<ssl_ctx_st, FreeContext>;
 
     static Context context_for_clients(const config::TlsSettings& tls, std::string_view file);
-    static Context context_for_servers(const config::TlsSettings& tls, std::string_view file);
+    static Context context_for_servers(const config::Settings& settings, std::string_view file);
 
     Context for_clients_;
     Context for_servers_;

@@ -53,6 +53,7 @@ Tenant& Core::tenant_of(const std::string& database, const std::string& user) {
 }
 
 void Core::configure(Tenant& tenant) {
+    tenant.pool = nullptr;
     tenant.config = settings_->pool_for(tenant.database, tenant.user);
     tenant.rules = {.carries_statements = tenant.config.pool_mode != config::PoolMode::Session,
                     .server_statements_max = settings_->limits.max_prepared_statements(),
@@ -74,19 +75,21 @@ void Core::configure(Tenant& tenant) {
 }
 
 PoolEntry* Core::pool_of(Tenant& tenant) {
+    if (tenant.pool != nullptr) return tenant.pool;
     const route::Route route = route::route_of(tenant.config);
     if (route.node == nullptr) return nullptr;
     pool::PoolKey key{tenant.database, tenant.user, text(*route.node)};
     auto found = pools_.find(key);
-    if (found != pools_.end()) return found->second.get();
+    if (found != pools_.end()) return tenant.pool = found->second.get();
     const auto& timeouts = settings_->timeouts;
     const PoolId id{++last_pool_};
     auto entry = std::make_unique<PoolEntry>(
         tenant, *route.node, id, key, parts_.limits.wait_board(key.text()), parts_.worker,
         pool::LoginGate(timeouts.server_login_retry(), timeouts.server_login_retry_max()));
+    entry->node_gate = &gate_of(entry->address);
     if (paused_.contains(tenant.database) || paused_.contains("")) entry->pool.pause();
     pools_by_id_[id.value] = entry.get();
-    return pools_.emplace(std::move(key), std::move(entry)).first->second.get();
+    return tenant.pool = pools_.emplace(std::move(key), std::move(entry)).first->second.get();
 }
 
 pool::LoginGate& Core::gate_of(const NodeAddress& address) {
@@ -106,7 +109,7 @@ void Core::open_servers(PoolEntry& entry) {
     const std::size_t pool_size_min =
         is_kept && life_ == Life::Running ? entry.tenant.config.min_pool_size : 0;
     std::size_t wanted = entry.pool.servers_wanted(pool_size_min);
-    pool::LoginGate& node_gate = gate_of(entry.address);
+    pool::LoginGate& node_gate = *entry.node_gate;
     while (wanted > 0 && node_gate.may_try(now_) && entry.gate.may_try(now_)) {
         auto permit = permit_for(entry);
         if (!permit) break;
@@ -226,9 +229,9 @@ Instant Core::pool_deadline(PoolEntry& entry) {
             const Instant reserve = first->since + config.reserve_pool_timeout;
             if (reserve > now_) deadline = std::min(deadline, reserve);
         }
-        deadline = std::min({deadline, gate_of(entry.address).next_try(), entry.gate.next_try()});
+        deadline = std::min({deadline, entry.node_gate->next_try(), entry.gate.next_try()});
     } else if (entry.pool.servers_wanted(config.min_pool_size) > 0) {
-        deadline = std::min(gate_of(entry.address).next_try(), entry.gate.next_try());
+        deadline = std::min(entry.node_gate->next_try(), entry.gate.next_try());
     }
     if (!entry.pool.idle().empty()) {
         const pool::Pool::Idle& oldest = entry.pool.idle().front();

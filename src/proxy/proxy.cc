@@ -17,7 +17,7 @@ Proxy::Proxy(ProxyParts parts, Instant now)
 
 Proxy::~Proxy() = default;
 
-void Proxy::handle(Event event, Instant now, EffectList& effects) {
+void Proxy::handle(Event&& event, Instant now, EffectList& effects) {
     impl_->core.handle(event, now, effects);
 }
 

@@ -110,13 +110,13 @@ void Core::login_succeeded(Server& server) {
     }
     entry.last_failure.clear();
     if (server.is_one_use) {
-        gate_of(entry.address).succeeded();
+        entry.node_gate->succeeded();
         server.phase = Server::Phase::Leased;
         Client* client = clients_.find(server.client);
         if (client == nullptr) return drop_server(server, "its client has gone", CloseMode::Flush);
         return begin_raw(*client, server);
     }
-    gate_of(entry.address).succeeded();
+    entry.node_gate->succeeded();
     entry.gate.succeeded();
     server.phase = Server::Phase::Idle;
     if (must_close(server)) {
@@ -135,7 +135,7 @@ void Core::login_failed(Server& server, const session::ServerLoginFailure& failu
                                failure.message);
     entry.last_failure =
         failure.is_from_server || failure.sqlstate.empty() ? failure.message : failure.sqlstate;
-    pool::LoginGate& gate = gate_of(entry.address);
+    pool::LoginGate& gate = *entry.node_gate;
     if (refuses_tenant) {
         gate.abandoned();
         entry.trouble = {failure.sqlstate, failure.message};

@@ -24,6 +24,8 @@
 
 namespace pgweir::proxy {
 
+struct PoolEntry;
+
 // One (database, user) as clients name them: what holds for all of its pools.
 struct Tenant {
     std::string database;
@@ -33,6 +35,7 @@ struct Tenant {
     auth::LoginSecret secret;  // Learnt from the last login that told one.
     std::size_t clients = 0;
     bool has_client_timeouts = false;
+    PoolEntry* pool = nullptr;  // Where its route leads, as long as `config` stays.
     // Parameters of a fresh server, and what became of them with a client's startup parameters:
     // such a client can be greeted without a server.
     session::ParametersRef base;
@@ -58,8 +61,9 @@ struct PoolEntry {
     Tenant& tenant;
     NodeAddress address;
     pool::Pool pool;
-    pool::LoginGate gate;      // Closed while the servers refuse this tenant.
-    LoginTrouble trouble;      // While that gate is failing.
+    pool::LoginGate* node_gate = nullptr;  // Of the node, shared by its pools; never null.
+    pool::LoginGate gate;                  // Closed while the servers refuse this tenant.
+    LoginTrouble trouble;                  // While that gate is failing.
     std::string last_failure;  // Of a login, whatever the reason; empty after a success.
     Instant timer = Instant::never();
     bool is_starving = false;      // Refused a permit since its line last moved.

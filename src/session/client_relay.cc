@@ -15,6 +15,10 @@ constexpr std::uint32_t kSmallLengthMax = 10000;
 // What a server may owe at once; a client that asks for more waits for answers.
 constexpr std::size_t kAnswersMax = 4096;
 
+std::string text_of(Byte tag) {
+    return std::string(wire::name_of(static_cast<wire::FrontendTag>(tag)));
+}
+
 bool is_small_message(Byte tag) {
     switch (tag) {
         case 'E':
@@ -63,16 +67,15 @@ std::size_t ClientSession::Relay::message(ByteView bytes) {
         return 0;
     }
     const std::uint32_t length = load_u32(bytes.data() + 1);
-    const std::string name(wire::name_of(static_cast<wire::FrontendTag>(tag)));
     if (length < 4 || length > 0x7fffffff || (is_small_message(tag) && length > kSmallLengthMax)) {
         return refuse({.reason = wire::RefusalReason::InvalidMessageLength,
-                       .subject = name,
+                       .subject = text_of(tag),
                        .value = std::to_string(static_cast<std::int32_t>(length))});
     }
     const std::size_t size = 1 + std::size_t{length};
     if (size > client.rules_->message_bytes_max) {
         return refuse({.reason = wire::RefusalReason::MessageTooLarge,
-                       .subject = name,
+                       .subject = text_of(tag),
                        .value = std::to_string(size),
                        .limit = std::to_string(client.rules_->message_bytes_max)});
     }

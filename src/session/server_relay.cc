@@ -287,7 +287,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView bo
     if (known == nullptr || !known->is_reported || known->value != status->value) {
         ParameterSet changed = *server.facts_.parameters;
         changed.put(status->name, status->value, true);
-        server.facts_.parameters = server.parameter_directory_.intern(std::move(changed));
+        server.set_parameters(server.parameter_directory_.intern(std::move(changed)));
         news.parameters_changed = true;
     }
     if (is_ours || client == nullptr) return Verdict::Swallow;

@@ -19,9 +19,10 @@ ServerSession::ServerSession(ServerId id, ServerFacts facts,
     if (user != nullptr) login_authorization_ = user->value;
 }
 
-bool ServerSession::is_foreign() const {
+void ServerSession::set_parameters(ParametersRef parameters) {
+    facts_.parameters = std::move(parameters);
     const Parameter* user = facts_.parameters->find("session_authorization");
-    return user != nullptr && user->value != login_authorization_;
+    is_foreign_ = user != nullptr && user->value != login_authorization_;
 }
 
 ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, EffectList& effects) {

@@ -39,7 +39,7 @@ class Proxy {
     ~Proxy();
 
     // Effects are appended; the caller executes them, in order, before the next event.
-    void handle(Event event, Instant now, EffectList& effects);
+    void handle(Event&& event, Instant now, EffectList& effects);
 
     // When Woken is wanted at the latest; Instant::never() if no deadline is set.
     Instant next_deadline();

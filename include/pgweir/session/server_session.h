@@ -79,7 +79,7 @@ class ServerSession {
     // COPY FROM STDIN waits for data.
     bool is_in_copy() const { return copy_in_; }
     // Somebody became another user here (SET SESSION AUTHORIZATION).
-    bool is_foreign() const;
+    bool is_foreign() const { return is_foreign_; }
     bool is_mid_frame() const { return streaming_ > 0 && streaming_to_client_; }
     bool said_fatal() const { return said_fatal_; }
     // The server's last words, for the log and the client: SQLSTATE and message of its FATAL.
@@ -108,7 +108,7 @@ class ServerSession {
     std::vector<std::uint64_t>& unclosed() { return unclosed_; }
 
     const ParametersRef& parameters() const { return facts_.parameters; }
-    void set_parameters(ParametersRef parameters) { facts_.parameters = std::move(parameters); }
+    void set_parameters(ParametersRef parameters);
 
  private:
     struct Relay;  // One call of on_bytes.
@@ -127,6 +127,7 @@ class ServerSession {
     bool copy_in_ = false;
     bool said_fatal_ = false;
     bool is_raw_ = false;
+    bool is_foreign_ = false;
     wire::TransactionStatus status_ = wire::TransactionStatus::Idle;
     ServerStatements statements_;
     StatementRef unnamed_;
