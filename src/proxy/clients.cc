@@ -77,6 +77,10 @@ bool Core::pump(Client& client, ByteView bytes, session::Source source, std::siz
             client.session->consume(bytes.subspan(used), source,
                                     server != nullptr ? server->session.get() : nullptr, *effects_);
         used += step.consumed;
+        admin::StatsCounters& stats = client.tenant->stats;
+        stats.client_parses += step.client_parses;
+        stats.server_parses += step.server_parses;
+        stats.binds += step.binds;
         if (owed_nothing && !server->session->answers().empty()) client.query_at = now_;
         switch (step.need) {
             case session::Need::More:

@@ -398,6 +398,7 @@ void Core::open_replication(Client& client) {
         }
         return refuse(client, wait_timeout_refusal(*entry));
     }
+    entry->node_gate->tried();
     Server& server = open_server(*entry, std::move(*permit));
     server.is_one_use = true;
     server.client = client.id;

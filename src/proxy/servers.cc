@@ -312,7 +312,7 @@ void Core::server_blocked(ServerId id, bool blocked) {
 
 void Core::orphan(Server& server, bool mid_frame) {
     if (server.session == nullptr || server.is_one_use) {
-        return drop_server(server, "its client has gone", CloseMode::Flush);
+        return drop_server(server, {}, CloseMode::Flush);
     }
     pause_server(server, false);
     session::ServerSession& session = *server.session;

@@ -34,6 +34,7 @@ std::size_t ClientSession::Relay::deallocate(std::string_view name, const Statem
 }
 
 std::size_t ClientSession::Relay::parse(ByteView bytes, std::size_t size) {
+    if (bytes.size() >= size) ++step.client_parses;
     if (!client.rules_->carries_statements) {
         expect(Expected::Parse);
         return forward(bytes, size);
@@ -85,6 +86,7 @@ std::size_t ClientSession::Relay::parse_unnamed(ByteView bytes, std::size_t size
     entry.statement = statement;
     server->set_unnamed(statement);
     client.unnamed_ = std::move(statement);
+    ++step.server_parses;
     return forward(bytes, size);
 }
 
@@ -140,6 +142,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
 }
 
 std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
+    ++step.binds;
     if (!client.rules_->carries_statements) {
         expect(Expected::Bind);
         return forward(bytes, size);
@@ -289,6 +292,7 @@ void ClientSession::Relay::close_leftovers() {
 }
 
 void ClientSession::Relay::send_parse(std::string_view name, ByteView definition) {
+    ++step.server_parses;
     const std::size_t size = kHeaderBytes + name.size() + 1 + definition.size();
     Byte* at = effects.scratch(size);
     at[0] = 'P';

@@ -46,6 +46,10 @@ enum class Need : std::uint8_t {
 struct Step {
     Need need = Need::More;
     std::size_t consumed = 0;
+    // Of what was consumed, for the statistics.
+    std::uint32_t client_parses = 0;
+    std::uint32_t server_parses = 0;
+    std::uint32_t binds = 0;
     std::optional<wire::Refusal> refusal;
 };
 
