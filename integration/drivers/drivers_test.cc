@@ -4,7 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cctype>
+#include <regex>
 
 #include "shared.h"
 
@@ -138,8 +138,10 @@ TEST_CASE("pgjdbc") {
 TEST_CASE("pgbench: reads and writes by every protocol, with more clients than servers") {
     make_pgbench_tables();
     for (const char* protocol : {"simple", "extended", "prepared"}) {
-        CAPTURE(protocol);
-        pgbench({"-M", protocol, "-c", "10", "-j", "2", "-t", "30"});
+        CAPTURE(std::string(protocol));
+        // A thread for each client: pgbench blocks its thread while it prepares, and a client of
+        // that thread that is in a transaction would keep its server meanwhile.
+        pgbench({"-M", protocol, "-c", "10", "-j", "10", "-t", "30"});
         pgbench({"-M", protocol, "-S", "-c", "10", "-j", "2", "-t", "200"});
     }
     check_books();
@@ -173,8 +175,11 @@ TEST_CASE("pg_dump, in session mode") {
     config.general("pool_mode", "\"session\"").limit("default_pool_size", 5);
     PgweirProcess pgweir(config);
     auto dump = [](const Target& target) {
-        return transcript_of({"pg_dump", "-h", target.host, "-p", std::to_string(target.port), "-U",
-                              "owner", "--schema-only", target.database});
+        std::string text =
+            transcript_of({"pg_dump", "-h", target.host, "-p", std::to_string(target.port), "-U",
+                           "owner", "--schema-only", target.database});
+        // \\restrict and \\unrestrict are followed by something random.
+        return std::regex_replace(text, std::regex("restrict [A-Za-z0-9]+"), "restrict");
     };
     check_same(dump(cluster().target()), dump(pgweir.target()));
 }

@@ -2,6 +2,7 @@
 # psycopg 3: the arguments are a libpq connection string; prints what the application sees.
 import datetime
 import decimal
+import logging
 import sys
 import threading
 import uuid
@@ -11,6 +12,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 conninfo = sys.argv[1]
+# What psycopg logs names the port and addresses of objects.
+logging.disable()
 
 
 def say(*words):

@@ -147,13 +147,11 @@ TEST_CASE("max_user_connections counts all databases of a user") {
     PgweirProcess pgweir(config);
     Connection first(pgweir.target());
     first.must("begin");
-    Connection second(pgweir.target().with_database("other"));
-    Answer answer = second.query("select 1");
-    CHECK(answer.sqlstate == "53300");
-    CHECK(answer.message.find("max_user_connections = 1") != std::string::npos);
+    // The first client of a pool needs a server to learn its parameters: it waits at its login.
+    CHECK(login_error(pgweir.target().with_database("other")) == "53300");
     CHECK(serves(pgweir.target().with_user("someone")));
     first.must("commit");
-    CHECK(second.value("select 'room'") == "room");
+    CHECK(serves(pgweir.target().with_database("other")));
 }
 
 TEST_CASE("clients over max_client_conn, of a database, of a user, are refused with 53300") {

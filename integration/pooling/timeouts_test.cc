@@ -152,7 +152,7 @@ TEST_CASE("C67: clients that vanish at any moment leave clean servers behind") {
         }
     }
     wait_until("nothing is left open", [] { return transactions_open() == 0; });
-    CHECK(admin.value("select count(*) from vanishing") == "0");
+    CHECK(admin.value("select coalesce(string_agg(n::text, ','), '') from vanishing") == "");
     CHECK(happens([&] { return pgweir.open_files() <= files; }));
 }
 
