@@ -93,7 +93,7 @@ void BorderWatch::start_cancel(Server& server, ByteView packet) {
     if (backend->is_quiet()) {
         transcript_.violation("I12: " + story + " left when nothing was open there");
     }
-    if (hit.owner != 0 && truth_.client(hit.owner).cancels_sent == 0) {
+    if (hit.owner != 0 && !truth_.client(hit.owner).may_be_cancelled()) {
         transcript_.violation("I12: " + story + " left, and client " + std::to_string(hit.owner) +
                               " that holds it asked for none");
     }

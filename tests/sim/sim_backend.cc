@@ -275,7 +275,7 @@ void SimBackend::cancel_now() {
     if (!session_->busy()) return;  // An idle session ignores it.
     Transcript& transcript = node_.parts_.transcript;
     transcript.fault("cancel.hit", process_, running_.client);
-    if (node_.parts_.truth.client(running_.client).cancels_sent == 0) {
+    if (!node_.parts_.truth.client(running_.client).may_be_cancelled()) {
         transcript.violation("I12: request " + token_text(running_) +
                              " was cancelled, and its client never asked for that");
     }

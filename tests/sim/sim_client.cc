@@ -36,6 +36,7 @@ void SimClient::connect() {
     state_ = State::Connecting;
     waits_since_ = parts_.agenda.now();
     socket_ = parts_.network.connect(*this, parts_.listener, parts_.weather);
+    parts_.truth.set_link(socket_ >> 1, number_);
 }
 
 void SimClient::opened(Socket) {
@@ -190,6 +191,7 @@ void SimClient::finish(std::string_view reason) {
     parts_.transcript.note("client.closed", number_, socket_, as_bytes(reason));
     const bool checked = !unchecked_ && !terminated_;
     state_ = State::Over;
+    parts_.truth.client(number_).left = true;
     waits_since_ = Instant::never();
     if (options_.keeps_answers) answers_.push_back(std::exchange(growing_, {}));
     if (checked && check_) {

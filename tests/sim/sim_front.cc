@@ -149,6 +149,7 @@ void SimWorker::closed(Socket socket, std::string_view reason) {
     world_.transcript().note("core.closed", gone.client.value + gone.server.value, socket,
                              as_bytes(reason));
     if (gone.client) {
+        world_.truth().client_behind(socket >> 1).left = true;
         tell(ClientClosed{gone.client, std::string(reason)});
     } else {
         world_.watch().closed(gone.server.value, BorderWatch::ClosedBy::Network);
@@ -217,6 +218,7 @@ void SimWorker::run(CloseClient& effect) {
     const auto found = clients_.find(effect.client.value);
     if (found == clients_.end()) return;
     const Socket socket = found->second;
+    world_.truth().client_behind(socket >> 1).left = true;
     world_.transcript().note("core.close_client", effect.client.value & 0xffffff, socket);
     forget(socket);
     world_.network().close(socket,

@@ -33,7 +33,7 @@ class Transcript {
     std::string last_lines(std::size_t count) const;
 
  private:
-    static constexpr std::size_t kSnippet = 56;
+    static constexpr std::size_t kSnippet = 200;
     struct Line {
         Instant when;
         const char* what = nullptr;
