@@ -57,6 +57,8 @@ void Worker::open_client(NewClient client) {
     }
     clients_.set(id, stream);
     tell(ClientOpened{id, std::move(client.address)});
+    // Most clients have spoken by the time at which they are accepted (see the listener).
+    if (clients_.find(id) == stream) stream->read_now();
 }
 
 void Worker::on_letter(WorkerLetter letter) {
@@ -131,7 +133,7 @@ void Worker::on_dial_failed(ServerId server, std::string reason) {
 void Worker::tell(Event event) {
     if (executing_) {
         told_.push_back(std::move(event));
-    } else {
+    } else if (prepare(event)) {
         deliver(std::move(event));
     }
 }
@@ -140,34 +142,35 @@ void Worker::deliver(Event&& event) {
     PGWEIR_ASSERT(!executing_);
     if (stopped_) return;
     handle(std::move(event));
-    for (std::size_t i = 0; i < told_.size(); ++i) {
-        // Handling it may add to the list.
-        Event next = std::move(told_[i]);
-        handle(std::move(next));
-    }
-    if (!told_.empty()) told_.clear();
+    if (!told_.empty()) deliver_told();
     if (stopping_) stop_if_done();
 }
 
+void Worker::deliver_told() {
+    for (std::size_t i = 0; i < told_.size(); ++i) {
+        // Handling it may add to the list.
+        Event next = std::move(told_[i]);
+        if (!prepare(next)) continue;
+        handle(std::move(next));
+    }
+    told_.clear();
+}
+
 void Worker::handle(Event&& event) {
-    static_assert(std::is_same_v<std::variant_alternative_t<0, Event>, ClientBytes> &&
-                  std::is_same_v<std::variant_alternative_t<1, Event>, ServerBytes>);
-    if (event.index() > 1 && !prepare(event)) return;
-    const auto* closed = std::get_if<ClientClosed>(&event);
-    const ClientId gone = closed != nullptr ? closed->client : ClientId{};
     executing_ = true;
     core_->handle(std::move(event), clock_now(), effects_);
     execute();
     effects_.clear();
     executing_ = false;
-    if (gone) client_ids_.give_back(gone);
 }
 
 bool Worker::prepare(const Event& event) {
     return std::visit(
         [this](const auto& is) {
             using T = std::decay_t<decltype(is)>;
-            if constexpr (std::is_same_v<T, ClientClosed>) {
+            if constexpr (std::is_same_v<T, ClientBytes> || std::is_same_v<T, ServerBytes>) {
+                return true;  // Never kept for later.
+            } else if constexpr (std::is_same_v<T, ClientClosed>) {
                 return lose_client(is.client);
             } else if constexpr (std::is_same_v<T, ServerClosed> ||
                                  std::is_same_v<T, ServerOpenFailed>) {

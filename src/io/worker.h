@@ -99,6 +99,7 @@ class Worker final : StreamOwner, DialerOwner {
     void tell(Event event);
     // REQUIRES: no effects are being executed.
     void deliver(Event&& event);
+    void deliver_told();
     void handle(Event&& event);
     // False if the core has closed meanwhile whom the event is about; a connection that the event
     // says is closed is let go of.

@@ -77,6 +77,11 @@ void Pool::lost_idle(ServerId server) {
     idle_.erase(found);
 }
 
+void Pool::hold(ServerId server) {
+    lost_idle(server);
+    ++leased_;
+}
+
 ServerId Pool::take_idle() {
     if (idle_.empty()) return ServerId{};
     const ServerId server = idle_.front().server;

@@ -133,6 +133,7 @@ class Core {
     // Clean: to the pool, or closed.
     void park(Server& server);
     bool must_close(const Server& server) const;
+    bool is_wanted_elsewhere(const PoolEntry& entry);
     // Orderly: Terminate, then until it has gone. At once if it may be in the middle of something.
     void close_server(Server& server, const std::string& reason);
     // The connection is gone, or will be at once; clients hear of it.
@@ -149,6 +150,9 @@ class Core {
     std::optional<pool::Permit> permit_for(PoolEntry& entry);
     // An idle server that counts towards the limit is closed to make room.
     bool evict_idle(const pool::PoolKey& key, pool::Scope scope, const PoolEntry* except);
+    // As evict_idle; if there is none, the next that would be idle.
+    void make_room(const pool::PoolKey& key, pool::Scope scope, const PoolEntry* except);
+    bool is_needed_elsewhere(const pool::PoolKey& key);
     void grant(const pool::Grant& grant);
     void arm(PoolEntry& entry);
     void pool_timer(PoolEntry& entry);
@@ -254,6 +258,8 @@ class Core {
     std::vector<ClientId> to_pump_;    // Clients whose input goes on at the end of the event.
     std::vector<PoolEntry*> to_fail_;  // Pools whose waiters have no hope of a server.
     bool is_retry_wanted_ = false;     // A permit was freed here.
+    // Pools, of whatever worker, that were refused a permit while no server was idle here.
+    std::vector<std::pair<pool::PoolKey, pool::Scope>> unmet_needs_;
     std::size_t console_clients_ = 0;
 
     struct PendingShow {

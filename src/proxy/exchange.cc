@@ -25,7 +25,7 @@ void Core::posted(Posted& event) {
     if (dynamic_cast<PermitFreed*>(message) != nullptr) {
         is_retry_wanted_ = true;
     } else if (auto* need = dynamic_cast<NeedServer*>(message)) {
-        evict_idle(need->key, need->scope, nullptr);
+        make_room(need->key, need->scope, nullptr);
     } else if (auto* cancel = dynamic_cast<CancelWanted*>(message)) {
         if (!cancel_locally(cancel->process_id, cancel->secret, cancel->requester, event.from)) {
             finish_requester(cancel->requester, event.from);

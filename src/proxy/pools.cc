@@ -38,6 +38,22 @@ std::string_view option_of(pool::Scope scope) {
     }
 }
 
+// Whether servers of pool `other` count towards the limit that pool `key` has reached.
+bool counts_towards(const pool::PoolKey& other, const pool::PoolKey& key, pool::Scope scope) {
+    switch (scope) {
+        case pool::Scope::ServersInAll:
+            return true;
+        case pool::Scope::ServersOfNode:
+            return other.node == key.node;
+        case pool::Scope::ServersOfDatabase:
+            return other.database == key.database;
+        case pool::Scope::ServersOfUser:
+            return other.user == key.user;
+        default:
+            return other == key;
+    }
+}
+
 }  // namespace
 
 Tenant& Core::tenant_of(const std::string& database, const std::string& user) {
@@ -150,7 +166,7 @@ std::optional<pool::Permit> Core::permit_for(PoolEntry& entry) {
     const bool was_starving = entry.is_starving;
     entry.is_starving = true;
     parts_.limits.mark_starving(parts_.worker);
-    if (scope != pool::Scope::ServersOfPool && !was_starving) evict_idle(key, scope, &entry);
+    if (scope != pool::Scope::ServersOfPool && !was_starving) make_room(key, scope, &entry);
     if (parts_.workers > 1 && !was_starving) ask_for_server(entry, scope);
     // Another worker may have given a permit back between the refusal and the mark.
     if (auto permit = parts_.limits.acquire(claims, refused_by)) {
@@ -160,17 +176,29 @@ std::optional<pool::Permit> Core::permit_for(PoolEntry& entry) {
     return std::nullopt;
 }
 
+void Core::make_room(const pool::PoolKey& key, pool::Scope scope, const PoolEntry* except) {
+    if (evict_idle(key, scope, except)) return;
+    const std::pair<pool::PoolKey, pool::Scope> need{key, scope};
+    if (std::find(unmet_needs_.begin(), unmet_needs_.end(), need) == unmet_needs_.end()) {
+        unmet_needs_.push_back(need);
+    }
+}
+
+// A server of the pool `key` would be idle now, and somebody waits for such a one to go.
+bool Core::is_needed_elsewhere(const pool::PoolKey& key) {
+    auto found = std::find_if(unmet_needs_.begin(), unmet_needs_.end(), [&key](const auto& need) {
+        return counts_towards(key, need.first, need.second);
+    });
+    if (found == unmet_needs_.end()) return false;
+    unmet_needs_.erase(found);
+    return true;
+}
+
 bool Core::evict_idle(const pool::PoolKey& key, pool::Scope scope, const PoolEntry* except) {
     PoolEntry* longest = nullptr;
     for (auto& [other_key, other] : pools_) {
         if (other.get() == except || other->pool.idle().empty()) continue;
-        const bool counts =
-            scope == pool::Scope::ServersInAll ||
-            (scope == pool::Scope::ServersOfNode && other_key.node == key.node) ||
-            (scope == pool::Scope::ServersOfDatabase && other_key.database == key.database) ||
-            (scope == pool::Scope::ServersOfUser && other_key.user == key.user) ||
-            (scope == pool::Scope::ServersOfPool && other_key == key);
-        if (!counts) continue;
+        if (!counts_towards(other_key, key, scope)) continue;
         if (longest == nullptr ||
             other->pool.idle().front().since < longest->pool.idle().front().since) {
             longest = other.get();

@@ -123,6 +123,10 @@ void Core::login_succeeded(Server& server) {
         entry.pool.opening_failed();
         return close_server(server, "no longer wanted");
     }
+    if (is_wanted_elsewhere(entry)) {
+        entry.pool.opening_failed();
+        return close_server(server, "others need it more");
+    }
     if (const auto granted = entry.pool.opened(server.id, now_)) grant(*granted);
     arm(entry);
 }
@@ -241,6 +245,14 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
                 return lookup_ended(*lookup, &server);
             }
         }
+        return;
+    }
+    if (server.phase == Server::Phase::Idle && !server.session->is_ready()) {
+        // It has begun to say something: nobody gets it before it has ended.
+        server.pool->pool.hold(server.id);
+        server.phase = Server::Phase::Cleaning;
+        server.clean_step = Server::CleanStep::Done;
+        server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
         return;
     }
     if (server.phase == Server::Phase::Cleaning) return clean(server);
@@ -370,6 +382,13 @@ bool Core::must_close(const Server& server) const {
            server.session->is_foreign();
 }
 
+// A server of this pool became free; should it go, so that others can have one in its place?
+bool Core::is_wanted_elsewhere(const PoolEntry& entry) {
+    if (parts_.workers > 1 && entry.pool.should_yield(now_, parts_.workers)) return true;
+    return !unmet_needs_.empty() && entry.pool.waiting() == 0 &&
+           is_needed_elsewhere(entry.pool.key());
+}
+
 // REQUIRES: leased or cleaning, and nobody's any more.
 void Core::park(Server& server) {
     PoolEntry& entry = *server.pool;
@@ -390,9 +409,9 @@ void Core::park(Server& server) {
         close_server(server, "no longer wanted");
         return open_servers(entry);
     }
-    if (parts_.workers > 1 && entry.pool.should_yield(now_, parts_.workers)) {
+    if (is_wanted_elsewhere(entry)) {
         entry.pool.lost_leased();
-        return close_server(server, "another worker's clients wait longer");
+        return close_server(server, "others need it more");
     }
     server.phase = Server::Phase::Idle;
     server.used_at = now_;
@@ -472,6 +491,13 @@ void Core::forget_server(Server& server, const std::string& reason) {
                 client->ready_at = now_;
                 pause_client(*client, false);
                 to_pump_.push_back(client->id);
+                if (client->tenant->config.pool_mode == config::PoolMode::Session) {
+                    // What the session kept on its server can't be had again.
+                    dismiss(*client, {.reason = wire::RefusalReason::ServerLost,
+                                      .subject = entry.pool.key().text(),
+                                      .detail = reason,
+                                      .moment = wire::RefusalMoment::Login});
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ namespace pgweir::session {
 
 void AnswerQueue::erase(std::size_t i) {
     PGWEIR_ASSERT(i < size());
+    forget(at(head_ + i));
     for (std::size_t k = head_ + i; k + 1 != tail_; ++k) at(k) = std::move(at(k + 1));
     --tail_;
     at(tail_) = Expectation{};

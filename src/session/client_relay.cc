@@ -181,8 +181,7 @@ std::size_t ClientSession::Relay::query(ByteView bytes, std::size_t size) {
         entry.may_commit = text_may_commit(text);
     }
     // A simple Query destroys the unnamed statement (Message Flow, "Extended Query").
-    client.unnamed_ = StatementRef();
-    server->set_unnamed(StatementRef());
+    drop_unnamed(entry);
     return forward(bytes, size);
 }
 

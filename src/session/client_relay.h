@@ -53,6 +53,11 @@ struct ClientSession::Relay {
     std::size_t in_lost_transaction(Byte tag, ByteView bytes, std::size_t size);
 
     StatementRef find(std::string_view name) const;
+    bool is_name_certain(std::string_view name) const;
+    // No answer of the server's stands before ours, and none is half said.
+    bool may_answer_now() const { return server->answers().empty() && !server->is_mid_frame(); }
+    std::size_t stall();
+    void drop_unnamed(Expectation& entry);
     // The statement is prepared on the server, by a message in front of this one if need be.
     std::uint64_t ensure_prepared(const StatementRef& statement);
     // False if it can't be (an error was answered).

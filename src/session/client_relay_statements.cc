@@ -13,10 +13,11 @@ namespace pgweir::session {
 // another name.
 std::size_t ClientSession::Relay::deallocate(std::string_view name, const StatementRef& statement,
                                              std::size_t size) {
+    if (!is_name_certain(name)) return stall();
     auto number = server->statements().find(statement);
     if (!number) {
         make_room_for_statement();
-        number = server->statements().add(statement);
+        number = server->statements().add(statement, server->unit());
         send_parse(server_statement_name(*number), statement->definition());
         Expectation& parse = server->expect(Expected::Parse, Asker::Quiet);
         parse.statement = statement;
@@ -28,9 +29,33 @@ std::size_t ClientSession::Relay::deallocate(std::string_view name, const Statem
     Expectation& entry = expect(Expected::Query);
     entry.statement = statement;
     entry.name = name;
+    drop_unnamed(entry);
+    return size;
+}
+
+// The client's unnamed statement is gone once the message of `entry` has run.
+void ClientSession::Relay::drop_unnamed(Expectation& entry) {
+    if (!client.unnamed_ && !server->unnamed()) return;
+    server->answers().touch_unnamed(entry);
+    entry.previous = std::move(client.unnamed_);
     client.unnamed_ = StatementRef();
     server->set_unnamed(StatementRef());
-    return size;
+}
+
+// Nothing is in flight in most cases, and everything is certain.
+bool ClientSession::Relay::is_name_certain(std::string_view name) const {
+    if (server->answers().empty()) return true;
+    if (name.empty()) return server->is_unnamed_certain();
+    if (!server->is_name_certain(name)) return false;
+    const StatementRef statement = find(name);
+    return !statement || server->statements().is_certain(statement, server->unit());
+}
+
+// What the message names depends on messages of an earlier unit that are not answered yet: if they
+// are skipped after an error, it means something else. It waits for the answers.
+std::size_t ClientSession::Relay::stall() {
+    client.is_stalled_ = true;
+    return 0;
 }
 
 std::size_t ClientSession::Relay::parse(ByteView bytes, std::size_t size) {
@@ -59,6 +84,7 @@ std::size_t ClientSession::Relay::parse_large(ByteView bytes, std::size_t size) 
     if (is_unnamed && size > client.rules_->buffered_bytes_max) {
         StatementRef statement = StatementDirectory::opaque();
         Expectation& entry = expect(Expected::Parse);
+        server->answers().touch_unnamed(entry);
         entry.previous = client.unnamed_;
         entry.statement = statement;
         client.unnamed_ = statement;
@@ -81,6 +107,7 @@ std::size_t ClientSession::Relay::parse_unnamed(ByteView bytes, std::size_t size
     // Over the bound of memory: it can't be prepared anew elsewhere, but works in this lease.
     if (!statement) statement = StatementDirectory::opaque();
     Expectation& entry = expect(Expected::Parse);
+    server->answers().touch_unnamed(entry);
     entry.may_commit = statement->may_commit();
     entry.previous = std::move(client.unnamed_);
     entry.statement = statement;
@@ -92,6 +119,7 @@ std::size_t ClientSession::Relay::parse_unnamed(ByteView bytes, std::size_t size
 
 std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
                                               std::string_view name, ByteView definition) {
+    if (!is_name_certain(name)) return stall();
     if (const StatementRef existing = find(name)) {
         // The server refuses it as PostgreSQL would: the name is taken there, too.
         const std::uint64_t number = ensure_prepared(existing);
@@ -113,28 +141,31 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
         return size;
     }
     const StatementRef statement = client.statement_directory_->intern(definition);
+    if (statement && !server->statements().is_certain(statement, server->unit())) return stall();
     if (!statement || !client.statements_->put(name, statement)) {
         answer_error({.reason = wire::RefusalReason::StatementMemory});
         return size;
     }
     if (server->statements().find(statement)) {
         // Another client, or this one under another name, has it prepared there already.
-        if (server->answers().empty()) {
+        if (may_answer_now()) {
             Bytes answer;
             wire::parse_complete(answer);
             effects.send(client.id_, effects.keep(answer));
             server->note_unsynced();
         } else {
             Expectation& entry = expect(Expected::LocalParseComplete);
+            server->answers().touch_name(entry);
             entry.statement = statement;
             entry.name = name;
         }
         return size;
     }
     make_room_for_statement();
-    const std::uint64_t number = server->statements().add(statement);
+    const std::uint64_t number = server->statements().add(statement, server->unit());
     send_parse(server_statement_name(number), definition);
     Expectation& entry = expect(Expected::Parse);
+    server->answers().touch_name(entry);
     entry.may_commit = statement->may_commit();
     entry.statement = statement;
     entry.name = name;
@@ -142,7 +173,6 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
 }
 
 std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
-    ++step.binds;
     if (!client.rules_->carries_statements) {
         expect(Expected::Bind);
         return forward(bytes, size);
@@ -158,7 +188,9 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
         expect(Expected::Bind);
         return forward(bytes, size);
     }
+    if (!is_name_certain(head->statement)) return stall();
     close_leftovers();
+    ++step.binds;
     if (head->statement.empty()) {
         if (!ensure_unnamed()) return drop(bytes, size);
         Expectation& entry = expect(Expected::Bind);
@@ -199,6 +231,7 @@ std::size_t ClientSession::Relay::describe(ByteView bytes, std::size_t size) {
         expect(Expected::DescribeStatement);
         return forward(bytes, size);
     }
+    if (!is_name_certain(target->name)) return stall();
     close_leftovers();
     if (target->name.empty()) {
         if (!ensure_unnamed()) return size;
@@ -226,15 +259,15 @@ std::size_t ClientSession::Relay::close(ByteView bytes, std::size_t size) {
         return forward(bytes, size);
     }
     if (target->name.empty()) {
-        client.unnamed_ = StatementRef();
-        server->set_unnamed(StatementRef());
-        expect(Expected::Close);
+        drop_unnamed(expect(Expected::Close));
         return forward(bytes, size);
     }
+    if (!is_name_certain(target->name)) return stall();
     // The server's copy serves others; number 0 is never given, so that this closes nothing and
     // still brings the answer at its place.
     send_close(server_statement_name(0));
     Expectation& entry = expect(Expected::Close);
+    server->answers().touch_name(entry);
     entry.name = target->name;
     entry.previous =
         client.statements_ != nullptr ? client.statements_->remove(target->name) : StatementRef();
@@ -248,7 +281,7 @@ StatementRef ClientSession::Relay::find(std::string_view name) const {
 std::uint64_t ClientSession::Relay::ensure_prepared(const StatementRef& statement) {
     if (const auto number = server->statements().find(statement)) return *number;
     make_room_for_statement();
-    const std::uint64_t number = server->statements().add(statement);
+    const std::uint64_t number = server->statements().add(statement, server->unit());
     send_parse(server_statement_name(number), statement->definition());
     Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
     entry.statement = statement;
@@ -260,7 +293,7 @@ bool ClientSession::Relay::ensure_unnamed() {
     if (!client.unnamed_) {
         // Somebody else's: it must not be found.
         send_close({});
-        server->expect(Expected::Close, Asker::Pgweir);
+        server->answers().touch_unnamed(server->expect(Expected::Close, Asker::Pgweir));
         server->set_unnamed(StatementRef());
         return true;
     }
@@ -270,7 +303,8 @@ bool ClientSession::Relay::ensure_unnamed() {
     }
     send_parse({}, client.unnamed_->definition());
     Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
-    entry.statement = client.unnamed_;
+    server->answers().touch_unnamed(entry);
+    entry.statement = entry.previous = client.unnamed_;
     server->set_unnamed(client.unnamed_);
     return true;
 }
@@ -313,7 +347,7 @@ void ClientSession::Relay::send_close(std::string_view name) {
 void ClientSession::Relay::answer_error(const wire::Refusal& refusal) {
     Bytes error;
     wire::append(error, refusal);
-    if (server->answers().empty()) {
+    if (may_answer_now()) {
         effects.send(client.id_, effects.keep(error));
         server->note_unsynced();
     } else {

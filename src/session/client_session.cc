@@ -78,6 +78,7 @@ void ClientSession::refuse_unit(const wire::Refusal& refusal, EffectList& effect
     const ByteView input = input_.view();
     const bool is_simple = !input.empty() && (input[0] == 'Q' || input[0] == 'F');
     if (is_simple) {
+        if (input[0] == 'Q') unnamed_ = StatementRef();
         wire::ready_for_query(out, wire::TransactionStatus::Idle);
         const std::size_t size = 1 + std::size_t{load_u32(input.data() + 1)};
         const std::size_t there = std::min(size, input.size());
@@ -90,6 +91,22 @@ void ClientSession::refuse_unit(const wire::Refusal& refusal, EffectList& effect
     effects.send(id_, effects.keep(out));
 }
 
+// What was not answered has not happened: names mean what they meant before.
+void ClientSession::take_back_unanswered(const AnswerQueue& answers) {
+    for (std::size_t i = answers.size(); i-- > 0;) {
+        const Expectation& entry = answers[i];
+        if (entry.asker != Asker::Client) continue;
+        // Whether it ran or failed, the old unnamed statement went first.
+        if (entry.touches_unnamed) unnamed_ = StatementRef();
+        if (!entry.touches_name) continue;
+        if (entry.previous) {
+            restore_statement(entry.name, entry.previous);
+        } else {
+            forget_statement(entry.name);
+        }
+    }
+}
+
 bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
                                 EffectList& effects) {
     state_ = State::Idle;
@@ -97,6 +114,7 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     streaming_to_server_ = false;  // The rest of a message that was being passed on goes nowhere.
     const wire::TransactionStatus status = server.status();
     AnswerQueue& answers = server.answers();
+    take_back_unanswered(answers);
     bool is_owed = false;
     bool may_commit = status == wire::TransactionStatus::Idle;
     for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -131,18 +149,12 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
             answers[i].kind == Expected::CopyEnd) {
             continue;
         }
+        const Expected kind = answers[i].kind;
+        if (in_unit && kind != Expected::Sync) continue;  // Skipped, a Query too.
         if (!in_unit) out.insert(out.end(), error.begin(), error.end());
-        in_unit = true;
-        switch (answers[i].kind) {
-            case Expected::Query:
-            case Expected::FunctionCall:
-            case Expected::Sync:
-                wire::ready_for_query(out, after);
-                in_unit = false;
-                break;
-            default:
-                break;
-        }
+        in_unit =
+            kind != Expected::Query && kind != Expected::FunctionCall && kind != Expected::Sync;
+        if (!in_unit) wire::ready_for_query(out, after);
     }
     if (in_unit) skips_to_sync_ = true;
     effects.send(id_, effects.keep(out));

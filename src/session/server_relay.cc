@@ -2,6 +2,7 @@
 #include "session/server_relay.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "pgweir/session/client_session.h"
@@ -30,6 +31,7 @@ void ServerSession::Relay::run(ByteView bytes) {
             if (server.streaming_to_client_) send(bytes.first(n));
             server.streaming_ -= n;
             bytes = bytes.subspan(n);
+            if (server.streaming_ == 0 && !server.answers_.empty()) answer_locally();
             continue;
         }
         if (!server.held_.empty()) {
@@ -100,8 +102,9 @@ std::size_t ServerSession::Relay::message(ByteView bytes) {
     if (n < size) {
         server.streaming_ = size - n;
         server.streaming_to_client_ = verdict == Verdict::Pass;
+    } else if (!server.answers_.empty()) {
+        answer_locally();
     }
-    if (!server.answers_.empty()) answer_locally();
     return n;
 }
 
@@ -190,6 +193,12 @@ ServerSession::Relay::Verdict ServerSession::Relay::answer(Expected wanted) {
         return violation("an answer that nobody asked for");
     }
     const Verdict verdict = for_asker();
+    if (wanted == Expected::Parse) {
+        const Expectation& entry = server.answers_.front();
+        if (!entry.touches_unnamed && entry.statement) {
+            server.statements_.confirm(entry.statement);
+        }
+    }
     server.answers_.pop();
     return verdict;
 }
@@ -341,46 +350,54 @@ void ServerSession::Relay::forget_plan(const StatementRef& statement) {
     }
 }
 
-// Everything up to Sync is skipped by the server. REQUIRES: the front entry failed.
+// Everything up to Sync is skipped by the server. What the messages would have changed is taken
+// back, the last first. REQUIRES: the front entry failed.
 void ServerSession::Relay::skip_to_sync() {
-    bool failed_itself = true;
-    while (!server.answers_.empty()) {
-        Expectation& entry = server.answers_.front();
-        if (entry.kind == Expected::Sync) return;
-        take_back(entry, failed_itself);
-        failed_itself = false;
-        server.answers_.pop();
+    AnswerQueue& answers = server.answers_;
+    std::size_t skipped = 0;
+    while (skipped < answers.size() && answers[skipped].kind != Expected::Sync) ++skipped;
+    std::optional<StatementRef> unnamed;
+    for (std::size_t i = skipped; i-- > 0;) {
+        Expectation& entry = answers[i];
+        if (entry.touches_unnamed) {
+            // Parse of the unnamed statement drops the old one even if it fails.
+            const bool dropped =
+                i == 0 && entry.kind == Expected::Parse && entry.asker == Asker::Client;
+            unnamed = dropped ? StatementRef() : entry.previous;
+        }
+        take_back(entry);
     }
-    if (client != nullptr) client->skip_to_sync();
+    const bool is_open = skipped == answers.size();
+    for (std::size_t i = 0; i < skipped; ++i) answers.pop();
+    if (unnamed) take_back_unnamed(std::move(*unnamed));
+    if (is_open && client != nullptr) client->skip_to_sync();
 }
 
-void ServerSession::Relay::take_back(Expectation& entry, bool failed_itself) {
-    const bool is_clients = entry.asker == Asker::Client && client != nullptr;
-    switch (entry.kind) {
-        case Expected::Parse:
-            if (entry.is_duplicate) return;
-            if (entry.name.empty() && is_clients) {
-                // Parse of the unnamed statement drops the old one even if it fails.
-                client->set_unnamed(failed_itself ? StatementRef() : entry.previous);
-            }
-            if (server.unnamed_ == entry.statement) {
-                server.unnamed_ = failed_itself ? StatementRef() : StatementDirectory::opaque();
-            }
-            if (!entry.name.empty() && is_clients) client->forget_statement(entry.name);
-            server.statements_.remove(entry.statement);
-            return;
-        case Expected::LocalParseComplete:
-            if (is_clients) client->forget_statement(entry.name);
-            return;
-        case Expected::Close:
-            if (is_clients && entry.previous) {
-                client->restore_statement(entry.name, entry.previous);
-            } else if (entry.number != 0) {
-                server.unclosed_.push_back(entry.number);
-            }
-            return;
-        default:
-            return;
+void ServerSession::Relay::take_back_unnamed(StatementRef before) {
+    // A message of a later unit has changed it since: that one found what was before.
+    for (std::size_t i = 0; i < server.answers_.size(); ++i) {
+        Expectation& later = server.answers_[i];
+        if (!later.touches_unnamed) continue;
+        later.previous = std::move(before);
+        return;
+    }
+    // What the server has now is anybody's guess: it is prepared anew before it is used.
+    server.set_unnamed(StatementDirectory::opaque());
+    if (client != nullptr) client->set_unnamed(std::move(before));
+}
+
+void ServerSession::Relay::take_back(const Expectation& entry) {
+    if (entry.kind == Expected::Parse && !entry.is_duplicate && !entry.touches_unnamed) {
+        server.statements_.remove(entry.statement);
+    }
+    if (entry.kind == Expected::Close && entry.number != 0) {
+        server.unclosed_.push_back(entry.number);
+    }
+    if (!entry.touches_name || client == nullptr || entry.asker != Asker::Client) return;
+    if (entry.previous) {
+        client->restore_statement(entry.name, entry.previous);
+    } else {
+        client->forget_statement(entry.name);
     }
 }
 

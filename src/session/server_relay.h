@@ -48,7 +48,8 @@ struct ServerSession::Relay {
     void command_effects(std::string_view command_tag, Expectation& entry);
     void forget_plan(const StatementRef& statement);
     void skip_to_sync();
-    void take_back(Expectation& entry, bool failed_itself);
+    void take_back(const Expectation& entry);
+    void take_back_unnamed(StatementRef before);
     void answer_locally();
 };
 

@@ -37,9 +37,11 @@ ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, Effect
 
 Expectation& ServerSession::expect(Expected kind, Asker asker) {
     switch (kind) {
+        case Expected::Sync:
+            ++unit_;
+            break;
         case Expected::Query:
         case Expected::FunctionCall:
-        case Expected::Sync:
         case Expected::CopyEnd:
             break;
         default:
@@ -48,13 +50,25 @@ Expectation& ServerSession::expect(Expected kind, Asker asker) {
     return answers_.push(kind, asker);
 }
 
+bool ServerSession::is_name_certain(std::string_view name) const {
+    if (answers_.names_touched() == 0) return true;
+    // Entries of this unit stand behind the last Sync: they share the message's fate.
+    bool is_of_this_unit = true;
+    for (std::size_t i = answers_.size(); i-- > 0;) {
+        const Expectation& entry = answers_[i];
+        if (entry.kind == Expected::Sync) is_of_this_unit = false;
+        if (entry.touches_name && entry.name == name) return is_of_this_unit;
+    }
+    return true;
+}
+
 void ServerSession::send_query(std::string_view sql, Asker asker, EffectList& effects) {
     Bytes message;
     wire::query(message, sql);
     effects.send(id_, effects.keep(message));
     expect(Expected::Query, asker);
     // A simple Query destroys the unnamed statement.
-    unnamed_ = StatementRef();
+    set_unnamed(StatementRef());
 }
 
 void ServerSession::send_sync(Asker asker, EffectList& effects) {

@@ -160,12 +160,22 @@ std::optional<std::uint64_t> ServerStatements::find(const StatementRef& statemen
     return found->second.number;
 }
 
-std::uint64_t ServerStatements::add(const StatementRef& statement) {
+std::uint64_t ServerStatements::add(const StatementRef& statement, std::uint64_t unit) {
     const std::uint64_t number = ++last_number_;
     const bool is_new =
-        prepared_.emplace(statement.get(), Entry{statement, number, ++clock_}).second;
+        prepared_.emplace(statement.get(), Entry{statement, number, ++clock_, unit, false}).second;
     PGWEIR_ASSERT(is_new);
     return number;
+}
+
+void ServerStatements::confirm(const StatementRef& statement) {
+    auto found = prepared_.find(statement.get());
+    if (found != prepared_.end()) found->second.is_confirmed = true;
+}
+
+bool ServerStatements::is_certain(const StatementRef& statement, std::uint64_t unit) const {
+    auto found = prepared_.find(statement.get());
+    return found == prepared_.end() || found->second.is_confirmed || found->second.unit == unit;
 }
 
 std::optional<std::uint64_t> ServerStatements::remove(const StatementRef& statement) {

@@ -64,6 +64,9 @@ class Pool {
     void lost_leased();
     // An idle server died. REQUIRES: it is idle here.
     void lost_idle(ServerId server);
+    // An idle server turned out to be busy with itself: it counts as leased until it is given back.
+    // REQUIRES: it is idle here.
+    void hold(ServerId server);
     // The idle server that was not used for longest, taken out to be closed; null id if none.
     ServerId take_idle();
 

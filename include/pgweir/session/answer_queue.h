@@ -44,13 +44,16 @@ struct Expectation {
     Asker asker = Asker::Client;
     // Parse of a name that is taken: the server will answer 42P05, nothing changes.
     bool is_duplicate = false;
+    // The message changes what the client's unnamed statement is, or what a name of its is.
+    bool touches_unnamed = false;
+    bool touches_name = false;
     // This unit ends a transaction, if the server runs it (for the wording of a loss only).
     bool may_commit = false;
     // Close of a statement of pgweir's own: its number on the server.
     std::uint64_t number = 0;
     // Parse, Close, Bind, DescribeStatement: the statement meant.
     StatementRef statement;
-    // Parse of the unnamed statement, Close: what the client's name meant before.
+    // What the client's name, or its unnamed statement, meant before.
     StatementRef previous;
     // Parse, Close: the client's name of the statement. LocalError: the message.
     std::string name;
@@ -84,8 +87,9 @@ class AnswerQueue {
     void pop() {
         PGWEIR_ASSERT(!empty());
         Expectation& entry = at(head_++);
+        forget(entry);
         if (entry.statement || entry.previous || !entry.name.empty() || entry.is_duplicate ||
-            entry.may_commit || entry.number != 0) {
+            entry.may_commit || entry.touches_unnamed || entry.touches_name || entry.number != 0) {
             entry = Expectation{};
         }
         if (head_ == tail_ && ring_.size() > kKeptEntries) {
@@ -98,16 +102,39 @@ class AnswerQueue {
         PGWEIR_ASSERT(i < size());
         return at(head_ + i);
     }
+    const Expectation& operator[](std::size_t i) const {
+        PGWEIR_ASSERT(i < size());
+        return ring_[(head_ + i) & (ring_.size() - 1)];
+    }
     void erase(std::size_t i);
     void clear();
+
+    // Marks an entry that was pushed, until it is popped.
+    void touch_unnamed(Expectation& entry) {
+        entry.touches_unnamed = true;
+        ++unnamed_touched_;
+    }
+    void touch_name(Expectation& entry) {
+        entry.touches_name = true;
+        ++names_touched_;
+    }
+    // Entries that are marked: 0 spares a search.
+    std::size_t unnamed_touched() const { return unnamed_touched_; }
+    std::size_t names_touched() const { return names_touched_; }
 
  private:
     Expectation& at(std::size_t index) { return ring_[index & (ring_.size() - 1)]; }
     void grow();
+    void forget(const Expectation& entry) {
+        unnamed_touched_ -= entry.touches_unnamed ? 1 : 0;
+        names_touched_ -= entry.touches_name ? 1 : 0;
+    }
 
     std::vector<Expectation> ring_;  // Size 0 or a power of two.
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
+    std::size_t unnamed_touched_ = 0;
+    std::size_t names_touched_ = 0;
 };
 
 }  // namespace pgweir::session

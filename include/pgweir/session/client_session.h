@@ -110,6 +110,8 @@ class ClientSession {
  private:
     struct Relay;  // One call of consume().
 
+    void take_back_unanswered(const AnswerQueue& answers);
+
     // Constant after construction.
     ClientId id_;
     const SessionRules* rules_;

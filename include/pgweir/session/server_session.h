@@ -103,7 +103,19 @@ class ServerSession {
 
     ServerStatements& statements() { return statements_; }
     const StatementRef& unnamed() const { return unnamed_; }
-    void set_unnamed(StatementRef statement) { unnamed_ = std::move(statement); }
+    // In the unit that is being sent.
+    void set_unnamed(StatementRef statement) {
+        unnamed_ = std::move(statement);
+        unnamed_unit_ = unit_;
+    }
+    // Counts the Syncs sent: what is skipped after an error is of one unit.
+    std::uint64_t unit() const { return unit_; }
+    // The unnamed statement that a message of this unit would find is certain.
+    bool is_unnamed_certain() const {
+        return answers_.unnamed_touched() == 0 || unnamed_unit_ == unit_;
+    }
+    // The same for what a client's name means.
+    bool is_name_certain(std::string_view name) const;
     // Numbers of evicted statements whose Close was skipped by the server.
     std::vector<std::uint64_t>& unclosed() { return unclosed_; }
 
@@ -131,6 +143,8 @@ class ServerSession {
     wire::TransactionStatus status_ = wire::TransactionStatus::Idle;
     ServerStatements statements_;
     StatementRef unnamed_;
+    std::uint64_t unnamed_unit_ = 0;
+    std::uint64_t unit_ = 0;
     std::vector<std::uint64_t> unclosed_;
     std::string fatal_sqlstate_;
     std::string fatal_message_;

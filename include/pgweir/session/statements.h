@@ -149,8 +149,14 @@ class ServerStatements {
  public:
     // The number in the server's name of the statement, if it is prepared there.
     std::optional<std::uint64_t> find(const StatementRef& statement);
+    // A Parse of it was sent in that unit (a batch up to its Sync).
     // REQUIRES: not prepared yet. Numbers are never used twice on one server.
-    std::uint64_t add(const StatementRef& statement);
+    std::uint64_t add(const StatementRef& statement, std::uint64_t unit);
+    // ParseComplete has come.
+    void confirm(const StatementRef& statement);
+    // Whether a message of `unit` may name it: the server has confirmed it, or will skip the
+    // message together with the Parse, as both are of one unit.
+    bool is_certain(const StatementRef& statement, std::uint64_t unit) const;
     // Its number there, if it was prepared.
     std::optional<std::uint64_t> remove(const StatementRef& statement);
     // The number of the least recently used statement, taken out; to be called while
@@ -169,6 +175,8 @@ class ServerStatements {
         StatementRef statement;
         std::uint64_t number = 0;
         std::uint64_t used = 0;
+        std::uint64_t unit = 0;
+        bool is_confirmed = false;
     };
     std::unordered_map<const Statement*, Entry> prepared_;
     std::uint64_t last_number_ = 0;
