@@ -10,6 +10,8 @@ namespace pgweir::proxy {
 
 namespace {
 
+constexpr Duration kRetryPause = Duration::milliseconds(10);
+
 std::string text(const NodeAddress& address) {
     if (!address.host.empty() && address.host[0] == '/') {
         return address.host + "/.s.PGSQL." + std::to_string(address.port);
@@ -121,6 +123,7 @@ pool::LoginGate& Core::gate_of(const NodeAddress& address) {
 void Core::open_servers(PoolEntry& entry) {
     // Refused a permit: nothing changes until one is given back (retry_starving).
     if (life_ == Life::Stopped || life_ == Life::Ending || entry.is_starving) return;
+    if (now_ < entry.yields_until) return arm(entry);
     const bool is_kept = entry.tenant.clients > 0 || entry.tenant.config.user_is_fixed;
     const std::size_t pool_size_min =
         is_kept && life_ == Life::Running ? entry.tenant.config.min_pool_size : 0;
@@ -222,9 +225,8 @@ void Core::permit_freed() {
 
 void Core::retry_starving() {
     for (auto& [key, entry] : pools_) {
-        if (!entry->is_starving) continue;
         entry->is_starving = false;
-        open_servers(*entry);
+        if (entry->pool.waiting() > 0) open_servers(*entry);
     }
 }
 
@@ -258,6 +260,7 @@ Instant Core::pool_deadline(PoolEntry& entry) {
             if (reserve > now_) deadline = std::min(deadline, reserve);
         }
         deadline = std::min({deadline, entry.node_gate->next_try(), entry.gate.next_try()});
+        if (entry.yields_until > now_) deadline = std::min(deadline, entry.yields_until);
     } else if (entry.pool.servers_wanted(config.min_pool_size) > 0) {
         deadline = std::min(entry.node_gate->next_try(), entry.gate.next_try());
     }
@@ -274,7 +277,8 @@ Instant Core::pool_deadline(PoolEntry& entry) {
 // As for clients: only an earlier deadline sets the timer.
 void Core::arm(PoolEntry& entry) {
     Instant deadline = pool_deadline(entry);
-    if (deadline < now_) deadline = now_;
+    // What is due now and could not be done is tried again in a while, not at once.
+    if (deadline <= now_) deadline = now_ + kRetryPause;
     if (deadline >= entry.timer) return;
     entry.timer = deadline;
     pool_timers_.set(entry.pool.id().value, deadline);
@@ -289,8 +293,7 @@ void Core::pool_timer(PoolEntry& entry) {
     if (entry.timer.is_never()) {
         Instant deadline = pool_deadline(entry);
         if (deadline.is_never()) return;
-        // What is due now and could not be done is tried again in a while, not at once.
-        if (deadline <= now_) deadline = now_ + Duration::milliseconds(10);
+        if (deadline <= now_) deadline = now_ + kRetryPause;
         entry.timer = deadline;
         pool_timers_.set(entry.pool.id().value, deadline);
     }

@@ -12,6 +12,8 @@ namespace {
 
 // How long a server that was told good-bye may take to close its connection.
 constexpr Duration kGoodbyeTimeout = Duration::seconds(5);
+// A pool that gave up a server for others does not open one for so long.
+constexpr Duration kYieldTime = Duration::milliseconds(50);
 // A stalled client goes on when its server owes no more than this.
 constexpr std::size_t kAnswersResume = 1024;
 
@@ -109,6 +111,8 @@ void Core::login_succeeded(Server& server) {
         entry.tenant.base = server.session->parameters();
     }
     entry.last_failure.clear();
+    // The gate of the node is open for other pools, too.
+    is_retry_wanted_ = true;
     if (server.is_one_use) {
         entry.node_gate->succeeded();
         server.phase = Server::Phase::Leased;
@@ -123,7 +127,7 @@ void Core::login_succeeded(Server& server) {
         entry.pool.opening_failed();
         return close_server(server, "no longer wanted");
     }
-    if (is_wanted_elsewhere(entry)) {
+    if (entry.pool.waiting() == 0 && is_wanted_elsewhere(entry)) {
         entry.pool.opening_failed();
         return close_server(server, "others need it more");
     }
@@ -411,6 +415,9 @@ void Core::park(Server& server) {
     }
     if (is_wanted_elsewhere(entry)) {
         entry.pool.lost_leased();
+        // Whoever needs it is told when it has gone, and comes first.
+        entry.yields_until = now_ + kYieldTime;
+        arm(entry);
         return close_server(server, "others need it more");
     }
     server.phase = Server::Phase::Idle;

@@ -66,6 +66,7 @@ struct PoolEntry {
     LoginTrouble trouble;                  // While that gate is failing.
     std::string last_failure;  // Of a login, whatever the reason; empty after a success.
     Instant timer = Instant::never();
+    Instant yields_until{};
     bool is_starving = false;      // Refused a permit since its line last moved.
     std::string full_option;       // The limit that refused it, and
     std::uint64_t full_limit = 0;  // its value.

@@ -120,6 +120,9 @@ std::size_t ClientSession::Relay::dispatch(Byte tag, ByteView bytes, std::size_t
         case 'C':
             return close(bytes, size);
         case 'E':
+            // A named portal may have been bound to a COMMIT before the last Sync.
+            server->note_may_commit(size > kHeaderBytes && bytes.size() > kHeaderBytes &&
+                                    bytes[kHeaderBytes] != 0);
             expect(Expected::Execute);
             return forward(bytes, size);
         default:
@@ -178,7 +181,7 @@ std::size_t ClientSession::Relay::query(ByteView bytes, std::size_t size) {
     }
     Expectation& entry = expect(Expected::Query);
     if (server->status() != wire::TransactionStatus::Idle) {
-        entry.may_commit = text_may_commit(text);
+        server->note_may_commit(text_may_commit(text));
     }
     // A simple Query destroys the unnamed statement (Message Flow, "Extended Query").
     drop_unnamed(entry);

@@ -108,7 +108,7 @@ std::size_t ClientSession::Relay::parse_unnamed(ByteView bytes, std::size_t size
     if (!statement) statement = StatementDirectory::opaque();
     Expectation& entry = expect(Expected::Parse);
     server->answers().touch_unnamed(entry);
-    entry.may_commit = statement->may_commit();
+    server->note_may_commit(statement->may_commit());
     entry.previous = std::move(client.unnamed_);
     entry.statement = statement;
     server->set_unnamed(statement);
@@ -166,7 +166,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     send_parse(server_statement_name(number), definition);
     Expectation& entry = expect(Expected::Parse);
     server->answers().touch_name(entry);
-    entry.may_commit = statement->may_commit();
+    server->note_may_commit(statement->may_commit());
     entry.statement = statement;
     entry.name = name;
     return bytes.empty() ? 0 : size;
@@ -193,8 +193,8 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
     ++step.binds;
     if (head->statement.empty()) {
         if (!ensure_unnamed()) return drop(bytes, size);
-        Expectation& entry = expect(Expected::Bind);
-        entry.may_commit = client.unnamed_ && client.unnamed_->may_commit();
+        expect(Expected::Bind);
+        server->note_may_commit(client.unnamed_ && client.unnamed_->may_commit());
         return forward(bytes, size);
     }
     const StatementRef statement = find(head->statement);
@@ -216,7 +216,7 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
     send_scratch({at, head_size});
     Expectation& entry = expect(Expected::Bind);
     entry.statement = statement;
-    entry.may_commit = statement->may_commit();
+    server->note_may_commit(statement->may_commit());
     const std::size_t rest_at = kHeaderBytes + head->rest_at;
     return rest_at + forward(bytes.subspan(rest_at), rest_size);
 }

@@ -24,6 +24,7 @@ Step ClientSession::consume(ByteView bytes, Source source, ServerSession* server
 
 void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
     state_ = State::Leased;
+    committed_ = wanted_;
     if (server.parameters() == wanted_) return;
     const ParameterSet& actual = *server.parameters();
     // What the server is, the client is told, as a server would by itself.
@@ -38,7 +39,7 @@ void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
     }
     if (!reports.empty()) {
         effects.send(id_, effects.keep(reports));
-        wanted_ = parameter_directory_->intern(std::move(wanted));
+        committed_ = wanted_ = parameter_directory_->intern(std::move(wanted));
     }
     const std::string difference = settings_difference(actual, *wanted_);
     if (!difference.empty()) server.send_query(difference, Asker::Settings, effects);
@@ -107,6 +108,19 @@ void ClientSession::take_back_unanswered(const AnswerQueue& answers) {
     }
 }
 
+// What was set since the last ReadyForQuery idle was rolled back with the rest; the client is told,
+// as PostgreSQL tells of a rollback.
+void ClientSession::roll_back_parameters(Bytes& out) {
+    if (wanted_ == committed_) return;
+    for (const Parameter& parameter : committed_->all()) {
+        const Parameter* now = wanted_->find(parameter.name);
+        if (parameter.is_reported && (now == nullptr || now->value != parameter.value)) {
+            wire::parameter_status(out, parameter.name, parameter.value);
+        }
+    }
+    wanted_ = committed_;
+}
+
 bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
                                 EffectList& effects) {
     state_ = State::Idle;
@@ -116,11 +130,10 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     AnswerQueue& answers = server.answers();
     take_back_unanswered(answers);
     bool is_owed = false;
-    bool may_commit = status == wire::TransactionStatus::Idle;
+    const bool may_commit = status == wire::TransactionStatus::Idle || server.may_commit();
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i].asker == Asker::Settings || answers[i].asker == Asker::Quiet) continue;
         is_owed = is_owed || answers[i].kind != Expected::CopyEnd;
-        may_commit = may_commit || answers[i].may_commit;
     }
     const bool is_open = is_owed || server.is_unsynced();
     if (!is_open && status == wire::TransactionStatus::Idle) return true;
@@ -135,6 +148,9 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown;
     if (stays_failed) lost_ = std::make_unique<LostTransaction>();
     if (!is_open) {
+        Bytes reports;
+        roll_back_parameters(reports);
+        if (!reports.empty()) effects.send(id_, effects.keep(reports));
         // Nothing was asked: the next statement hears of it.
         lost_->announce(std::move(error));
         return true;
@@ -142,6 +158,7 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     const auto after =
         stays_failed ? wire::TransactionStatus::Failed : wire::TransactionStatus::Idle;
     Bytes out;
+    roll_back_parameters(out);
     bool in_unit = server.is_unsynced() && answers.empty();
     if (in_unit) out.insert(out.end(), error.begin(), error.end());
     for (std::size_t i = 0; i < answers.size(); ++i) {

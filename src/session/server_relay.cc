@@ -414,7 +414,11 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
     server.copy_in_ = false;
     const Verdict verdict = for_asker();
     server.answers_.pop();
-    if (server.answers_.empty()) server.is_unsynced_ = false;
+    if (server.answers_.empty()) {
+        server.is_unsynced_ = false;
+        server.may_commit_ = false;
+    }
+    if (client != nullptr && *status == wire::TransactionStatus::Idle) client->note_idle();
     if (verdict == Verdict::Pass) {
         ++news.queries;
         if (*status == wire::TransactionStatus::Idle) ++news.transactions;

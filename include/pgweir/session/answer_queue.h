@@ -47,8 +47,6 @@ struct Expectation {
     // The message changes what the client's unnamed statement is, or what a name of its is.
     bool touches_unnamed = false;
     bool touches_name = false;
-    // This unit ends a transaction, if the server runs it (for the wording of a loss only).
-    bool may_commit = false;
     // Close of a statement of pgweir's own: its number on the server.
     std::uint64_t number = 0;
     // Parse, Close, Bind, DescribeStatement: the statement meant.
@@ -89,7 +87,7 @@ class AnswerQueue {
         Expectation& entry = at(head_++);
         forget(entry);
         if (entry.statement || entry.previous || !entry.name.empty() || entry.is_duplicate ||
-            entry.may_commit || entry.touches_unnamed || entry.touches_name || entry.number != 0) {
+            entry.touches_unnamed || entry.touches_name || entry.number != 0) {
             entry = Expectation{};
         }
         if (head_ == tail_ && ring_.size() > kKeptEntries) {

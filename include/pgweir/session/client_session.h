@@ -94,6 +94,10 @@ class ClientSession {
 
     // Called by the server's relay.
     void skip_to_sync() { skips_to_sync_ = true; }
+    // ReadyForQuery idle: what was set until here stays.
+    void note_idle() {
+        if (committed_ != wanted_) committed_ = wanted_;
+    }
     void parameter_reported(std::string_view name, std::string_view value);
     void forget_statements();
     void forget_statement(std::string_view name);
@@ -111,6 +115,7 @@ class ClientSession {
     struct Relay;  // One call of consume().
 
     void take_back_unanswered(const AnswerQueue& answers);
+    void roll_back_parameters(Bytes& out);
 
     // Constant after construction.
     ClientId id_;
@@ -129,8 +134,9 @@ class ClientSession {
     StatementRef unnamed_;
     std::unique_ptr<LostTransaction> lost_;
     ParametersRef wanted_;
+    ParametersRef committed_;  // `wanted_` at the last ReadyForQuery idle; only during a lease.
 };
 
-static_assert(sizeof(ClientSession) <= 192, "an idle client costs less than 2 KiB");
+static_assert(sizeof(ClientSession) <= 224, "an idle client costs less than 2 KiB");
 
 }  // namespace pgweir::session

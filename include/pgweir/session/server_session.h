@@ -82,6 +82,9 @@ class ServerSession {
     bool is_foreign() const { return is_foreign_; }
     bool is_mid_frame() const { return streaming_ > 0 && streaming_to_client_; }
     bool said_fatal() const { return said_fatal_; }
+    // Something was sent that may end the transaction, and its ReadyForQuery has not come.
+    void note_may_commit(bool may) { may_commit_ = may_commit_ || may; }
+    bool may_commit() const { return may_commit_; }
     // The server's last words, for the log and the client: SQLSTATE and message of its FATAL.
     const std::string& fatal_sqlstate() const { return fatal_sqlstate_; }
     const std::string& fatal_message() const { return fatal_message_; }
@@ -137,6 +140,7 @@ class ServerSession {
     bool streaming_to_client_ = false;
     bool is_unsynced_ = false;
     bool copy_in_ = false;
+    bool may_commit_ = false;
     bool said_fatal_ = false;
     bool is_raw_ = false;
     bool is_foreign_ = false;
