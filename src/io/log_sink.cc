@@ -5,6 +5,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -124,7 +125,8 @@ struct LogSink::Impl {
           writer(STDERR_FILENO, kWaitingBytesMax),
           logger("pgweir", std::make_shared<WriterSink>(writer)) {
         logger.set_level(spdlog::level::debug);
-        logger.set_pattern("%Y-%m-%d %H:%M:%S.%e %z [%P] %l: %v");
+        // The process ID does not change; spdlog would ask the system for it with each line.
+        logger.set_pattern("%Y-%m-%d %H:%M:%S.%e %z [" + std::to_string(::getpid()) + "] %l: %v");
     }
 
     void say(LogLevel line_level, std::string_view text) {

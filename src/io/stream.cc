@@ -128,36 +128,39 @@ void Stream::send_plain(std::span<const ByteView> pieces) {
     std::size_t taken = 0;
     if (out_.empty()) {
         const std::size_t total = total_of(pieces);
-        taken = write_now(pieces, total);
+        taken = pieces.size() == 1 ? write_one(pieces[0]) : write_all(pieces, total);
         if (taken == total) return;
     }
     if (output_failed_) return;
     keep_rest(pieces, taken);
 }
 
-std::size_t Stream::write_now(std::span<const ByteView> pieces, std::size_t total) {
-    ssize_t n = 0;
-    if (pieces.size() == 1) {
-        n = ::send(fd_.get(), pieces[0].data(), total, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } else if (total <= kCopyBytes) {
+std::size_t Stream::write_one(ByteView piece) {
+    return written(::send(fd_.get(), piece.data(), piece.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+std::size_t Stream::write_all(std::span<const ByteView> pieces, std::size_t total) {
+    if (total <= kCopyBytes) {
         std::array<Byte, kCopyBytes> copy;
         std::size_t used = 0;
         for (const ByteView& piece : pieces) {
             std::memcpy(copy.data() + used, piece.data(), piece.size());
             used += piece.size();
         }
-        n = ::send(fd_.get(), copy.data(), total, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } else {
-        std::array<iovec, kPiecesMax> vectors;
-        const std::size_t count = std::min(pieces.size(), kPiecesMax);
-        for (std::size_t i = 0; i < count; ++i) {
-            vectors[i] = {const_cast<Byte*>(pieces[i].data()), pieces[i].size()};
-        }
-        msghdr message{};
-        message.msg_iov = vectors.data();
-        message.msg_iovlen = count;
-        n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return write_one({copy.data(), total});
     }
+    std::array<iovec, kPiecesMax> vectors;
+    const std::size_t count = std::min(pieces.size(), kPiecesMax);
+    for (std::size_t i = 0; i < count; ++i) {
+        vectors[i] = {const_cast<Byte*>(pieces[i].data()), pieces[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    return written(::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+std::size_t Stream::written(ssize_t n) {
     if (n >= 0) return static_cast<std::size_t>(n);
     if (!is_try_again(errno)) output_failed();
     return 0;
@@ -215,8 +218,7 @@ void Stream::flush_cipher() {
 
 void Stream::on_writable() {
     if (out_.empty()) return watch();
-    const ByteView all = out_.view();
-    const std::size_t taken = write_now(std::span<const ByteView>(&all, 1), all.size());
+    const std::size_t taken = write_one(out_.view());
     if (output_failed_) return;
     out_.consume(taken);
     if (out_.empty()) output_empty();
@@ -256,6 +258,10 @@ void Stream::start_tls(std::unique_ptr<TlsSession> session, ByteView received) {
     if (state_ != State::Open) return;
     tls_ = std::move(session);
     on_cipher(received);
+}
+
+void Stream::read_now() {
+    if (reading_) on_readable();
 }
 
 void Stream::pause() {

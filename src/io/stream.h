@@ -78,6 +78,8 @@ class Stream {
     // The handshake begins; on_secured or on_closed follows. `received` was read already.
     void start_tls(std::unique_ptr<TlsSession> session, ByteView received);
 
+    // Does not wait until the loop says that there is something to read.
+    void read_now();
     void pause();
     void resume();
 
@@ -116,7 +118,9 @@ class Stream {
     void encrypt_record(ByteView plain);
     void flush_cipher();
     // How many of the bytes the kernel took.
-    std::size_t write_now(std::span<const ByteView> pieces, std::size_t total);
+    std::size_t write_one(ByteView piece);
+    std::size_t write_all(std::span<const ByteView> pieces, std::size_t total);
+    std::size_t written(ssize_t n);
     void keep_rest(std::span<const ByteView> pieces, std::size_t taken);
     void output_failed();
     void output_empty();

@@ -57,7 +57,7 @@ void Worker::open_client(NewClient client) {
     }
     clients_.set(id, stream);
     tell(ClientOpened{id, std::move(client.address)});
-    // Most clients have spoken by the time at which they are accepted (see the listener).
+    // Clients speak first; most have by the time at which they are accepted.
     if (clients_.find(id) == stream) stream->read_now();
 }
 
@@ -189,6 +189,8 @@ bool Worker::prepare(const Event& event) {
 bool Worker::lose_client(ClientId client) {
     if (!clients_.contains(client)) return false;
     if (Stream* stream = clients_.remove(client)) stream->close();
+    // The core hears of it before anybody can be given the id anew.
+    client_ids_.give_back(client);
     client_count_.fetch_sub(1, std::memory_order_relaxed);
     return true;
 }

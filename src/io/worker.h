@@ -154,7 +154,8 @@ class Worker final : StreamOwner, DialerOwner {
     Handle<uv_prepare_t> prepare_;
 
     EffectList effects_;
-    std::vector<Event> told_;  // While effects are being executed.
+    std::vector<ByteView> gathered_;  // For one send.
+    std::vector<Event> told_;         // While effects are being executed.
     bool executing_ = false;
     bool stopping_ = false;
     bool stopped_ = false;

@@ -52,14 +52,13 @@ std::size_t Worker::execute_sends(std::size_t first, Stream* stream) {
         if (stream != nullptr) stream->send(head.bytes);
         return i;
     }
-    std::array<ByteView, kGatheredMax> pieces;
-    pieces[0] = head.bytes;
-    std::size_t count = 1;
-    while (next != nullptr && count < kGatheredMax) {
-        pieces[count++] = next->bytes;
+    gathered_.clear();
+    gathered_.push_back(head.bytes);
+    while (next != nullptr && gathered_.size() < kGatheredMax) {
+        gathered_.push_back(next->bytes);
         next = neighbour(++i);
     }
-    if (stream != nullptr) stream->send(std::span<const ByteView>(pieces.data(), count));
+    if (stream != nullptr) stream->send(gathered_);
     return i;
 }
 
