@@ -146,21 +146,25 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     Bytes error;
     wire::append(error, refusal);
     const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown;
-    if (stays_failed) lost_ = std::make_unique<LostTransaction>();
-    if (!is_open) {
+    if (stays_failed) {
+        lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Rollback);
+    } else if (!is_owed) {
+        lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Sync);
+    }
+    if (!is_owed) {
         Bytes reports;
         roll_back_parameters(reports);
         if (!reports.empty()) effects.send(id_, effects.keep(reports));
         // Nothing was asked: the next statement hears of it.
         lost_->announce(std::move(error));
+        if (std::exchange(skips_to_sync_, false)) lost_->skip();
         return true;
     }
     const auto after =
         stays_failed ? wire::TransactionStatus::Failed : wire::TransactionStatus::Idle;
     Bytes out;
     roll_back_parameters(out);
-    bool in_unit = server.is_unsynced() && answers.empty();
-    if (in_unit) out.insert(out.end(), error.begin(), error.end());
+    bool in_unit = false;
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i].asker == Asker::Settings || answers[i].asker == Asker::Quiet ||
             answers[i].kind == Expected::CopyEnd) {
@@ -174,6 +178,7 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
         if (!in_unit) wire::ready_for_query(out, after);
     }
     if (in_unit) skips_to_sync_ = true;
+    if (lost_ != nullptr && std::exchange(skips_to_sync_, false)) lost_->skip();
     effects.send(id_, effects.keep(out));
     return true;
 }

@@ -67,6 +67,12 @@ void LostTransaction::ready(Bytes& out) {
 
 void LostTransaction::answer(Byte tag, ByteView body, Bytes& out) {
     if (skips_to_sync_ && tag != 'S') return;
+    if (ends_at_ == EndsAt::Sync && tag != 'S') {
+        if (tag == 'H' || tag == 'd' || tag == 'c' || tag == 'f') return;
+        fail(out);
+        skips_to_sync_ = true;
+        return;
+    }
     switch (tag) {
         case 'Q': {
             const auto text = wire::read_query(body);
@@ -101,6 +107,8 @@ void LostTransaction::answer(Byte tag, ByteView body, Bytes& out) {
         case 'C':
             return wire::close_complete(out);
         case 'S':
+            if (ends_at_ == EndsAt::Sync && !skips_to_sync_) fail(out);
+            ended_ = ended_ || ends_at_ == EndsAt::Sync;
             skips_to_sync_ = false;
             return ready(out);
         case 'F':

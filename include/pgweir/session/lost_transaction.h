@@ -12,8 +12,15 @@ namespace pgweir::session {
 
 class LostTransaction {
  public:
+    // What ends it: ROLLBACK or COMMIT, or (a batch outside of a transaction block) its Sync.
+    enum class EndsAt : std::uint8_t { Rollback, Sync };
+
+    explicit LostTransaction(EndsAt ends_at) : ends_at_(ends_at) {}
+
     // Answers one whole message into `out`. Not for Terminate.
     void answer(Byte tag, ByteView body, Bytes& out);
+    // The client heard of an error in this batch: its messages up to Sync are skipped.
+    void skip() { skips_to_sync_ = true; }
     // The client ended it, and has been told ReadyForQuery idle.
     bool is_over() const { return is_over_; }
     // The error that says why comes before anything else.
@@ -23,6 +30,7 @@ class LostTransaction {
     void fail(Bytes& out);
     void ready(Bytes& out);
 
+    EndsAt ends_at_;
     Bytes announcement_;
     bool exit_parsed_ = false;  // The unnamed statement is ROLLBACK or the like.
     bool ended_ = false;        // ROLLBACK was executed; ReadyForQuery says idle.
