@@ -21,6 +21,7 @@ std::size_t ClientSession::Relay::deallocate(std::string_view name, const Statem
         send_parse(server_statement_name(*number), statement->definition());
         Expectation& parse = server->expect(Expected::Parse, Asker::Quiet);
         parse.statement = statement;
+        parse.number = *number;
         server->send_sync(Asker::Quiet, effects);
     }
     Bytes message;
@@ -168,6 +169,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     server->answers().touch_name(entry);
     server->note_may_commit(statement->may_commit());
     entry.statement = statement;
+    entry.number = number;
     entry.name = name;
     return bytes.empty() ? 0 : size;
 }
@@ -285,6 +287,7 @@ std::uint64_t ClientSession::Relay::ensure_prepared(const StatementRef& statemen
     send_parse(server_statement_name(number), statement->definition());
     Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
     entry.statement = statement;
+    entry.number = number;
     return number;
 }
 

@@ -196,7 +196,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::answer(Expected wanted) {
     if (wanted == Expected::Parse) {
         const Expectation& entry = server.answers_.front();
         if (!entry.touches_unnamed && entry.statement) {
-            server.statements_.confirm(entry.statement);
+            server.statements_.confirm(entry.statement, entry.number);
         }
     }
     server.answers_.pop();
@@ -388,7 +388,7 @@ void ServerSession::Relay::take_back_unnamed(StatementRef before) {
 
 void ServerSession::Relay::take_back(const Expectation& entry) {
     if (entry.kind == Expected::Parse && !entry.is_duplicate && !entry.touches_unnamed) {
-        server.statements_.remove(entry.statement);
+        server.statements_.retract(entry.statement, entry.number);
     }
     if (entry.kind == Expected::Close && entry.number != 0) {
         server.unclosed_.push_back(entry.number);

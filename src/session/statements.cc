@@ -168,9 +168,17 @@ std::uint64_t ServerStatements::add(const StatementRef& statement, std::uint64_t
     return number;
 }
 
-void ServerStatements::confirm(const StatementRef& statement) {
+void ServerStatements::confirm(const StatementRef& statement, std::uint64_t number) {
     auto found = prepared_.find(statement.get());
-    if (found != prepared_.end()) found->second.is_confirmed = true;
+    // It may have been evicted and prepared again since.
+    if (found != prepared_.end() && found->second.number == number) {
+        found->second.is_confirmed = true;
+    }
+}
+
+void ServerStatements::retract(const StatementRef& statement, std::uint64_t number) {
+    auto found = prepared_.find(statement.get());
+    if (found != prepared_.end() && found->second.number == number) prepared_.erase(found);
 }
 
 bool ServerStatements::is_certain(const StatementRef& statement, std::uint64_t unit) const {

@@ -47,7 +47,7 @@ struct Expectation {
     // The message changes what the client's unnamed statement is, or what a name of its is.
     bool touches_unnamed = false;
     bool touches_name = false;
-    // Close of a statement of pgweir's own: its number on the server.
+    // Parse, and Close of pgweir's own: the statement's number on the server.
     std::uint64_t number = 0;
     // Parse, Close, Bind, DescribeStatement: the statement meant.
     StatementRef statement;

@@ -152,8 +152,10 @@ class ServerStatements {
     // A Parse of it was sent in that unit (a batch up to its Sync).
     // REQUIRES: not prepared yet. Numbers are never used twice on one server.
     std::uint64_t add(const StatementRef& statement, std::uint64_t unit);
-    // ParseComplete has come.
-    void confirm(const StatementRef& statement);
+    // ParseComplete has come for that number.
+    void confirm(const StatementRef& statement, std::uint64_t number);
+    // The Parse of that number failed or was skipped.
+    void retract(const StatementRef& statement, std::uint64_t number);
     // Whether a message of `unit` may name it: the server has confirmed it, or will skip the
     // message together with the Parse, as both are of one unit.
     bool is_certain(const StatementRef& statement, std::uint64_t unit) const;
