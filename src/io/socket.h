@@ -3,7 +3,9 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <string>
@@ -37,6 +39,15 @@ struct SocketAddress {
 
 // Of `errno`.
 std::string system_error_text(int error);
+
+// As recv(2) and send(2), never waiting, never raising SIGPIPE. glibc's own are places at which a
+// thread can be cancelled, which costs two atomic operations for each call, and nobody cancels.
+inline ssize_t receive_now(int fd, void* into, std::size_t size) {
+    return ::syscall(SYS_recvfrom, fd, into, size, MSG_DONTWAIT, nullptr, nullptr);
+}
+inline ssize_t send_now(int fd, const void* from, std::size_t size) {
+    return ::syscall(SYS_sendto, fd, from, size, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
+}
 
 UniqueFd open_socket(int family);
 // TCP_NODELAY, keepalive and TCP_USER_TIMEOUT; sockets that a listener accepts inherit them.

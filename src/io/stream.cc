@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-#include "pgweir/base/assert.h"
+#include "io/socket.h"
 
 namespace pgweir::io {
 
@@ -24,10 +24,6 @@ constexpr std::size_t kCipherKeptBytes = 256 * 1024;
 
 bool is_try_again(int error) {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ENOBUFS;
-}
-
-std::string error_text(int error) {
-    return uv_strerror(uv_translate_sys_error(error));
 }
 
 std::size_t total_of(std::span<const ByteView> pieces) {
@@ -72,8 +68,7 @@ void Stream::on_error() {
 void Stream::on_readable() {
     if (state_ == State::Finishing) return discard_input();
     if (state_ != State::Open) return;
-    const ssize_t n =
-        ::recv(fd_.get(), shared_.read_buffer.get(), StreamShared::kReadBytes, MSG_DONTWAIT);
+    const ssize_t n = receive_now(fd_.get(), shared_.read_buffer.get(), StreamShared::kReadBytes);
     if (n > 0) {
         sent_last_ = false;
         const ByteView bytes(shared_.read_buffer.get(), static_cast<std::size_t>(n));
@@ -81,7 +76,7 @@ void Stream::on_readable() {
         return on_cipher(bytes);
     }
     if (n == 0) return fail("connection closed by the other side");
-    if (!is_try_again(errno)) return fail(error_text(errno));
+    if (!is_try_again(errno)) return fail(system_error_text(errno));
     if (output_failed_) fail("connection reset by the other side");
 }
 
@@ -111,8 +106,7 @@ void Stream::on_cipher(ByteView cipher) {
 // The other side may still be sending. Closing a socket with unread bytes would send a reset, and
 // the reset could overtake what we said last.
 void Stream::discard_input() {
-    const ssize_t n =
-        ::recv(fd_.get(), shared_.read_buffer.get(), StreamShared::kReadBytes, MSG_DONTWAIT);
+    const ssize_t n = receive_now(fd_.get(), shared_.read_buffer.get(), StreamShared::kReadBytes);
     if (n > 0 || (n < 0 && is_try_again(errno))) return;
     owner_.on_finished(*this);
 }
@@ -136,7 +130,7 @@ void Stream::send_plain(std::span<const ByteView> pieces) {
 }
 
 std::size_t Stream::write_one(ByteView piece) {
-    return written(::send(fd_.get(), piece.data(), piece.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    return written(send_now(fd_.get(), piece.data(), piece.size()));
 }
 
 std::size_t Stream::write_all(std::span<const ByteView> pieces, std::size_t total) {

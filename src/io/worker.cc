@@ -41,7 +41,17 @@ Worker::~Worker() {
     mailbox_.close();
 }
 
+Instant Worker::now() {
+    if (events_left_ == 0) {
+        events_left_ = kEventsOfOneInstant;
+        now_ = clock_now();
+    }
+    --events_left_;
+    return now_;
+}
+
 void Worker::want_next_deadline() {
+    events_left_ = 0;
     if (!stopped_) deadline_.want(core_->next_deadline());
 }
 
@@ -158,7 +168,7 @@ void Worker::deliver_told() {
 
 void Worker::handle(Event&& event) {
     executing_ = true;
-    core_->handle(std::move(event), clock_now(), effects_);
+    core_->handle(std::move(event), now(), effects_);
     execute();
     effects_.clear();
     executing_ = false;

@@ -133,6 +133,7 @@ class Worker final : StreamOwner, DialerOwner {
     void watch_finishing();
     void stop_if_done();
     void want_next_deadline();
+    Instant now();
 
     const WorkerIndex index_;
     Loop& loop_;
@@ -152,6 +153,11 @@ class Worker final : StreamOwner, DialerOwner {
     DeadlineTimer deadline_;
     Handle<uv_timer_t> finishing_timer_;
     Handle<uv_prepare_t> prepare_;
+
+    // The clock is asked at most once for so many events, and anew in each turn of the loop.
+    static constexpr int kEventsOfOneInstant = 4;
+    Instant now_;
+    int events_left_ = 0;
 
     EffectList effects_;
     std::vector<ByteView> gathered_;  // For one send.
