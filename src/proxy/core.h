@@ -6,7 +6,8 @@
 //   core.cc         dispatch of events, deadlines, work left for the end of an event
 //   logins.cc       clients until their session begins
 //   clients.cc      clients in session: messages, leases, good-byes, timeouts
-//   servers.cc      servers: login, bytes, loss, cleaning
+//   server_logins.cc  servers until they are ready
+//   servers.cc      servers after that: bytes, loss, cleaning
 //   pools.cc        tenants and pools: who gets a server, when one is opened or closed
 //   cancel.cc       cancel requests
 //   lookups.cc      auth_query
@@ -112,16 +113,18 @@ class Core {
     void arm(Client& client);
     void client_timer(Client& client);
 
-    // --- servers.cc
+    // --- server_logins.cc
     Server& open_server(PoolEntry& entry, pool::Permit permit);
     void server_opened(ServerId id);
     void server_open_failed(ServerId id, const std::string& reason);
     void server_secured(ServerId id, TlsPeer& tls);
+    void login_succeeded(Server& server);
+    void login_failed(Server& server, const session::ServerLoginFailure& failure);
+
+    // --- servers.cc
     void server_bytes(ServerId id, ByteView bytes);
     void server_closed(ServerId id, const std::string& reason);
     void server_blocked(ServerId id, bool blocked);
-    void login_succeeded(Server& server);
-    void login_failed(Server& server, const session::ServerLoginFailure& failure);
     void leased_bytes(Server& server, ByteView bytes);
     void after_bytes(Server& server, Client* client, session::ServerNews& news);
     void settings_failed(Server& server, Client* client);
