@@ -78,6 +78,7 @@ class AnswerCheck {
     Bytes scratch_;
     std::size_t answered_ = 0;
     bool status_may_differ_ = false;
+    bool lost_transaction_ = false;
     bool over_ = false;
 };
 

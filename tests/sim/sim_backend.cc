@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // One server process of the simulated node.
+#include <utility>
+
 #include "sim/pg_session.h"
 #include "sim/sim_postgres.h"
 
@@ -335,9 +337,10 @@ void SimBackend::say_something() {
             write_error(out_, 'E', "ERROR", "XX000", "out of the blue");
             break;
     }
-    const std::uint64_t answered = answered_until_;
-    flush();
-    answered_until_ = answered;
+    // A request that crosses it could not tell it from its answer.
+    const Bytes said = std::exchange(out_, {});
+    node_.parts_.transcript.note("pg.babble", process_, socket_, said);
+    node_.parts_.network.write_at_once(socket_, said);
 }
 
 }  // namespace pgweir::sim

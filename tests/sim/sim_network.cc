@@ -84,6 +84,17 @@ void SimNetwork::write(Socket from, ByteView bytes) {
     }
 }
 
+void SimNetwork::write_at_once(Socket from, ByteView bytes) {
+    Link& one = link(from);
+    Stream& to = stream(from);
+    Endpoint* reader = one.ends[(from & 1) ^ 1];
+    if (one.state != State::Open || one.ends[from & 1] == nullptr || reader == nullptr) return;
+    if (!to.bytes.empty() || to.silent || to.reader_paused) return;
+    to.written += bytes.size();
+    to.delivered += bytes.size();
+    reader->received(other_end(from), bytes);
+}
+
 void SimNetwork::schedule(Socket from) {
     Stream& to = stream(from);
     if (to.scheduled || to.reader_paused || to.silent) return;
@@ -93,7 +104,7 @@ void SimNetwork::schedule(Socket from) {
 
 std::size_t SimNetwork::portion(Link& one, Stream& from) {
     std::size_t n = std::min<std::size_t>(from.bytes.size(), kHighWater);
-    if (from.drip_left > 0 && !healed_) {
+    if (from.drip_left > 0 && n > 0 && !healed_) {
         --from.drip_left;
         n = 1;
     } else if (n > 1 && happens(one.weather.split_one_in)) {

@@ -81,6 +81,8 @@ class SimNetwork final : public Actor {
     // The receiving end stops and goes on reading.
     void pause(Socket reader);
     void resume(Socket reader);
+    // As write, and read at once: nothing can cross it on its way. REQUIRES: nothing is in flight.
+    void write_at_once(Socket from, ByteView bytes);
     // Kills the connection for both ends.
     void reset(Socket either);
 
