@@ -191,6 +191,7 @@ void Core::end_lease(Client& client, Server& server) {
     if (client.session != nullptr) {
         client.session->end_lease();
         if (!client.session->input().empty()) to_pump_.push_back(client.id);
+        arm(client);
     }
     park(server);
 }

@@ -169,6 +169,10 @@ bool Core::admit_to_database(Client& client) {
     const std::string database(client.login->startup().database());
     const std::string user(client.login->startup().user());
     if (settings_->find_database(database) == nullptr) {
+        // As PostgreSQL: who asks is told of it only after he has proved who he is.
+        Bytes out;
+        wire::authentication_ok(out);
+        send(client.id, out);
         refuse(client, {.reason = wire::RefusalReason::UnknownDatabase, .subject = database});
         return false;
     }

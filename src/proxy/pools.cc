@@ -74,6 +74,7 @@ void Core::configure(Tenant& tenant) {
     tenant.pool = nullptr;
     tenant.config = settings_->pool_for(tenant.database, tenant.user);
     tenant.rules = {.carries_statements = tenant.config.pool_mode != config::PoolMode::Session,
+                    .forbids_transactions = tenant.config.pool_mode == config::PoolMode::Statement,
                     .server_statements_max = settings_->limits.max_prepared_statements(),
                     .client_statements_max = settings_->limits.max_client_prepared_statements(),
                     .message_bytes_max = settings_->limits.max_message_size().bytes,

@@ -85,6 +85,10 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
     if (news.closes_client && client != nullptr) {
         return close_client(*client, CloseMode::Flush, "the server ended the session");
     }
+    if (news.opened_transaction && client != nullptr) {
+        return dismiss(*client, {.reason = wire::RefusalReason::TransactionInStatementMode,
+                                 .subject = client->tenant->database});
+    }
     if (news.settings_failed) return settings_failed(server, client);
     if (server.session->said_fatal()) {
         return drop_server(server, server.session->fatal_message(), CloseMode::Flush);
@@ -114,10 +118,6 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
     const config::PoolMode mode = client->tenant->config.pool_mode;
     if (server.session->is_ready()) {
         if (mode != config::PoolMode::Session) return end_lease(*client, server);
-    } else if (mode == config::PoolMode::Statement && news.queries > 0 &&
-               server.session->status() != wire::TransactionStatus::Idle) {
-        return dismiss(*client, {.reason = wire::RefusalReason::TransactionInStatementMode,
-                                 .subject = client->tenant->database});
     }
     if (client->session->is_stalled() && server.session->answers().size() <= kAnswersResume) {
         to_pump_.push_back(client->id);
@@ -184,7 +184,6 @@ void Core::orphan(Server& server, bool mid_frame) {
     session.disown_answers();
     server.phase = Server::Phase::Cleaning;
     server.clean_step = Server::CleanStep::Drain;
-    if (session.is_unsynced()) session.send_sync(session::Asker::Quiet, *effects_);
     if (!session.answers().empty()) start_cancel(server, ClientId{}, ClientId{}, 0);
     server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
     clean(server);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pgweir/wire/backend_messages.h"
+#include "pgweir/wire/error_response.h"
 
 namespace pgweir::session {
 
@@ -95,6 +96,7 @@ std::size_t ClientSession::Relay::dispatch(Byte tag, ByteView bytes, std::size_t
         case 'S':
             return sync(bytes, size);
         case 'H':
+            if (size != kHeaderBytes) return malformed_flush(bytes, size);
             return server == nullptr ? drop(bytes, size) : forward(bytes, size);
         case 'd':
         case 'c':
@@ -206,6 +208,17 @@ std::size_t ClientSession::Relay::sync(ByteView bytes, std::size_t size) {
     }
     if (!server->ignores_sync()) expect(Expected::Sync);
     return forward(bytes, size);
+}
+
+// As PostgreSQL: an error like any other of the extended protocol, up to the next Sync.
+std::size_t ClientSession::Relay::malformed_flush(ByteView bytes, std::size_t size) {
+    Bytes error;
+    wire::error_response(error, {.severity = "ERROR",
+                                 .severity_invariant = "ERROR",
+                                 .sqlstate = "08P01",
+                                 .message = "invalid message format"});
+    answer_error(error);
+    return drop(bytes, size);
 }
 
 std::size_t ClientSession::Relay::copy(Byte tag, ByteView bytes, std::size_t size) {

@@ -41,6 +41,7 @@ struct ClientSession::Relay {
     std::size_t query(ByteView bytes, std::size_t size);
     std::size_t deallocate(std::string_view name, const StatementRef& statement, std::size_t size);
     std::size_t sync(ByteView bytes, std::size_t size);
+    std::size_t malformed_flush(ByteView bytes, std::size_t size);
     std::size_t copy(Byte tag, ByteView bytes, std::size_t size);
     std::size_t parse(ByteView bytes, std::size_t size);
     std::size_t parse_large(ByteView bytes, std::size_t size);
@@ -67,6 +68,7 @@ struct ClientSession::Relay {
     void send_parse(std::string_view name, ByteView definition);
     void send_close(std::string_view name);
     void answer_error(const wire::Refusal& refusal);
+    void answer_error(const Bytes& error);
     Expectation& expect(Expected kind);
 };
 

@@ -350,11 +350,17 @@ void ClientSession::Relay::send_close(std::string_view name) {
 void ClientSession::Relay::answer_error(const wire::Refusal& refusal) {
     Bytes error;
     wire::append(error, refusal);
-    if (may_answer_now()) {
+    answer_error(error);
+}
+
+void ClientSession::Relay::answer_error(const Bytes& error) {
+    if (server == nullptr) {
+        effects.send(client.id_, effects.keep(error));
+    } else if (may_answer_now()) {
         effects.send(client.id_, effects.keep(error));
         server->note_unsynced();
     } else {
-        expect(Expected::LocalError).name = to_string(error);
+        expect(Expected::LocalError).name = to_string(ByteView(error));
     }
     client.skips_to_sync_ = true;
 }

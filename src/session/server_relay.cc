@@ -419,6 +419,11 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
         server.may_commit_ = false;
     }
     if (client != nullptr && *status == wire::TransactionStatus::Idle) client->note_idle();
+    if (verdict == Verdict::Pass && client != nullptr && client->forbids_transactions() &&
+        *status != wire::TransactionStatus::Idle) {
+        news.opened_transaction = true;
+        return Verdict::Swallow;
+    }
     if (verdict == Verdict::Pass) {
         ++news.queries;
         if (*status == wire::TransactionStatus::Idle) ++news.transactions;

@@ -30,6 +30,8 @@ namespace pgweir::session {
 struct SessionRules {
     // Statements are renamed and prepared where they are needed: transaction and statement mode.
     bool carries_statements = true;
+    // Statement mode: a ReadyForQuery inside of a transaction is not passed on.
+    bool forbids_transactions = false;
     std::uint64_t server_statements_max = 200;
     std::uint64_t client_statements_max = 10000;
     std::uint64_t message_bytes_max = 1U << 30;
@@ -92,6 +94,7 @@ class ClientSession {
     bool server_lost(ServerSession& server, const std::string& pool, EffectList& effects);
     bool is_in_lost_transaction() const { return lost_ != nullptr; }
 
+    bool forbids_transactions() const { return rules_->forbids_transactions; }
     // Called by the server's relay.
     void skip_to_sync() { skips_to_sync_ = true; }
     // ReadyForQuery idle: what was set until here stays.

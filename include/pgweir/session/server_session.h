@@ -32,9 +32,10 @@ struct ServerNews {
     std::uint32_t queries = 0;       // ReadyForQuery messages that answered the client.
     std::uint32_t transactions = 0;  // Of those, with status idle.
     bool parameters_changed = false;
-    bool settings_failed = false;  // What pgweir put in front of the client's messages failed.
-    bool closes_client = false;    // The server ended the session for what this client did.
-    std::string violation;         // Not empty: the server broke the protocol; drop it.
+    bool settings_failed = false;     // What pgweir put in front of the client's messages failed.
+    bool opened_transaction = false;  // In statement mode; the client was not told.
+    bool closes_client = false;       // The server ended the session for what this client did.
+    std::string violation;            // Not empty: the server broke the protocol; drop it.
 };
 
 // What the server's login found out.
