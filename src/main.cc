@@ -103,7 +103,7 @@ void print_ready_line(const io::Process& process) {
 
 int serve(const io::ConfigFiles& files, io::LoadedConfiguration configuration) {
     const config::Settings& settings = *configuration.settings;
-    forbid_dumps();
+    if (!settings.general.core_dumps()) forbid_dumps();
     const std::string warning = raise_descriptor_limit(settings);
     std::optional<io::PidFile> pid_file;
     if (!settings.general.pidfile().empty()) pid_file.emplace(settings.general.pidfile());

@@ -132,6 +132,9 @@ struct GeneralSettings : OptionGroup {
                                 {.name = "pidfile",
                                  .reload = Reload::Restart,
                                  .doc = "A file that holds the process ID while pgweir runs."}};
+    Option<bool> core_dumps{this, {
+        .name = "core_dumps", .fallback = false, .reload = Reload::Restart,
+        .doc = "Lets a crash leave a core file, and debuggers attach; both show passwords."}};
 };
 
 struct LimitSettings : OptionGroup {
