@@ -226,10 +226,7 @@ bool SimBackend::run() {
         }
         if (out_.size() > kFlushAbove) flush();
         if (progress == PgSession::Progress::Done) break;
-        if (node_.parts_.network.in_flight(socket_) > SimNetwork::kHighWater) {
-            stalled_ = true;
-            return false;
-        }
+        if (stalled_) return false;
         if (node_.parts_.random.one_in(4)) {
             plan_work();
             return false;
@@ -239,7 +236,8 @@ bool SimBackend::run() {
         running_tag_ == 'c' || running_tag_ == 'f' || session_->skipping()) {
         if (node_.options_.notice_one_in != 0 &&
             node_.parts_.random.one_in(node_.options_.notice_one_in)) {
-            write_error(out_, 'N', "NOTICE", "00000", "a word from the server");
+            flush();
+            say_notice();
         }
         flush();
     }
@@ -261,11 +259,26 @@ void SimBackend::flush() {
     answered_until_ = node_.parts_.network.written(socket_);
 }
 
+// Out of the blue: it is no part of an answer.
+void SimBackend::say_notice() {
+    const std::uint64_t answered = answered_until_;
+    write_error(out_, 'N', "NOTICE", "00000", "a word from the server");
+    flush();
+    notice_from_ = answered;
+    notice_until_ = std::exchange(answered_until_, answered);
+}
+
+// Half of a notice was read.
+bool SimBackend::is_in_notice() const {
+    const std::uint64_t read = node_.parts_.network.delivered(socket_);
+    return read > notice_from_ && read < notice_until_;
+}
+
 bool SimBackend::is_quiet() const {
     const SimNetwork& network = node_.parts_.network;
     return phase_ == Phase::Ready && !session_->busy() && !session_->unit_open() &&
            input_.empty() && network.in_flight(other_end(socket_)) == 0 && out_.empty() &&
-           network.delivered(socket_) >= answered_until_;
+           network.delivered(socket_) >= answered_until_ && !is_in_notice();
 }
 
 void SimBackend::cancel_now() {
@@ -316,8 +329,11 @@ void SimBackend::closed(Socket, std::string_view) {
     vanish();
 }
 
+void SimBackend::blocked(Socket) {
+    stalled_ = true;
+}
+
 void SimBackend::drained(Socket) {
-    if (!stalled_) return;
     stalled_ = false;
     plan_work();
 }

@@ -168,6 +168,7 @@ void SimWorker::blocked(Socket socket) {
 void SimWorker::drained(Socket socket) {
     const Owner* who = owner(socket);
     if (who == nullptr) return;
+    world_.transcript().note("edge.drained", socket, 0);
     if (who->client) return tell(ClientDrained{who->client});
     tell(ServerDrained{who->server});
 }

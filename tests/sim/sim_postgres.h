@@ -99,6 +99,7 @@ class SimBackend final : public Endpoint, public Actor {
 
     void received(Socket socket, ByteView bytes) override;
     void closed(Socket socket, std::string_view reason) override;
+    void blocked(Socket socket) override;
     void drained(Socket socket) override;
     void on_time(std::uint32_t what, std::uint64_t detail) override;
 
@@ -137,6 +138,8 @@ class SimBackend final : public Endpoint, public Actor {
     void cancel_now();
     void plan_work();
     void say_something();
+    void say_notice();
+    bool is_in_notice() const;
 
     SimPostgres& node_;
     Socket socket_;
@@ -150,6 +153,8 @@ class SimBackend final : public Endpoint, public Actor {
     Bytes out_;
     std::unique_ptr<class PgSession> session_;
     std::uint64_t answered_until_ = 0;  // Bytes written up to the end of the last answer.
+    std::uint64_t notice_from_ = 0;
+    std::uint64_t notice_until_ = 0;
     std::uint64_t sleep_generation_ = 0;
     std::uint32_t owner_ = 0;
     Token running_{};
