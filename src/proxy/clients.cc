@@ -211,6 +211,8 @@ void Core::close_client(Client& client, CloseMode mode, const std::string& reaso
 
 void Core::dismiss(Client& client, wire::Refusal refusal) {
     Bytes out;
+    // The connection ends behind it, and clients that know PostgreSQL are told so by FATAL.
+    refusal.moment = wire::RefusalMoment::Login;
     // In the middle of a message an error would be taken for a part of it.
     const Server* server = client.server ? servers_.find(client.server) : nullptr;
     const bool mid_frame =
