@@ -33,7 +33,9 @@ void World::run_for(Duration time) {
     // Time passes even if nothing happens.
     class Nothing final : public Actor {
         void on_time(std::uint32_t, std::uint64_t) override {}
-    } nothing;
+    };
+    // It may stand in the agenda longer than this call takes.
+    static Nothing nothing;
     agenda_.at(end, nothing, 0);
     while (agenda_.now() < end && step()) {
     }
