@@ -2,6 +2,8 @@
 // The node: who may connect, and what befalls it.
 #include "sim/sim_postgres.h"
 
+#include <algorithm>
+
 #include "sim/pg_session.h"
 
 namespace pgweir::sim {
@@ -99,6 +101,8 @@ void SimPostgres::babble() {
 }
 
 void SimPostgres::heal() {
+    // Too few connections for those who keep theirs is a misfortune, too.
+    options_.max_connections = std::max<std::uint32_t>(options_.max_connections, 100);
     if (frozen_) on_time(Thaw, 0);
     if (state_ != State::Up) {
         state_ = State::Up;
