@@ -11,6 +11,7 @@ namespace {
 
 // What the server said of this user and database, and would say again to everybody who asks.
 bool is_refusal_of_tenant(const session::ServerLoginFailure& failure) {
+    if (failure.is_refused_by_us) return true;
     const std::string& sqlstate = failure.sqlstate;
     if (sqlstate.empty()) return false;
     // 57P03: starting up or shutting down; 53300: full. Both pass by themselves, as does a
@@ -55,13 +56,14 @@ void Core::server_opened(ServerId id) {
     }
     server->login = std::make_unique<session::ServerLogin>(
         id,
-        session::ServerLoginRequest{.address = server->pool->address,
-                                    .tls_mode = config.tls_mode,
-                                    .direct_tls = settings_->tls.server_tls_direct(),
-                                    .user = config.server_user,
-                                    .parameters = std::move(parameters),
-                                    .secret = std::move(secret),
-                                    .policy = {}},
+        session::ServerLoginRequest{
+            .address = server->pool->address,
+            .tls_mode = config.tls_mode,
+            .direct_tls = settings_->tls.server_tls_direct(),
+            .user = config.server_user,
+            .parameters = std::move(parameters),
+            .secret = std::move(secret),
+            .policy = {.cleartext = auth::ServerAuthPolicy::Cleartext::Anywhere}},
         parts_.entropy, scram_keys_);
     server_timers_.set(id.value, now_ + settings_->timeouts.server_login_timeout());
     server->login->start(*effects_);
@@ -136,7 +138,10 @@ void Core::login_failed(Server& server, const session::ServerLoginFailure& failu
     pool::LoginGate& gate = *entry.node_gate;
     if (refuses_tenant) {
         gate.abandoned();
-        entry.trouble = {failure.sqlstate, failure.message};
+        // Why we would not log in to such a server is the operator's to read.
+        entry.trouble = failure.is_refused_by_us
+                            ? LoginTrouble{"08006", "the login to the server failed"}
+                            : LoginTrouble{failure.sqlstate, failure.message};
     } else {
         gate.failed(now_, random_);
     }

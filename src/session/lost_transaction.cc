@@ -41,13 +41,23 @@ std::string next_word(std::string_view& text) {
 
 }  // namespace
 
-bool ends_failed_transaction(std::string_view text) {
+TransactionEnd transaction_end(std::string_view text) {
     const std::string verb = next_word(text);
-    if (verb == "commit" || verb == "end") return next_word(text) != "prepared";
-    if (verb != "rollback" && verb != "abort") return false;
+    if (verb == "commit" || verb == "end") {
+        return next_word(text) != "prepared" ? TransactionEnd::Commit : TransactionEnd::None;
+    }
+    if (verb != "rollback" && verb != "abort") return TransactionEnd::None;
     std::string next = next_word(text);
     if (next == "work" || next == "transaction") next = next_word(text);
-    return next != "to" && next != "prepared";
+    return next != "to" && next != "prepared" ? TransactionEnd::Rollback : TransactionEnd::None;
+}
+
+void LostTransaction::end(TransactionEnd how, Bytes& out) {
+    ended_ = true;
+    // A client that has not heard of the loss takes any CommandComplete of its COMMIT for success.
+    if (how == TransactionEnd::Commit && !announcement_.empty()) return fail(out);
+    // PostgreSQL answers ROLLBACK to a COMMIT of a failed transaction, too.
+    wire::command_complete(out, "ROLLBACK");
 }
 
 void LostTransaction::fail(Bytes& out) {
@@ -76,10 +86,9 @@ void LostTransaction::answer(Byte tag, ByteView body, Bytes& out) {
     switch (tag) {
         case 'Q': {
             const auto text = wire::read_query(body);
-            if (text && ends_failed_transaction(*text)) {
-                // PostgreSQL answers ROLLBACK to COMMIT, too.
-                wire::command_complete(out, "ROLLBACK");
-                ended_ = true;
+            const TransactionEnd how = text ? transaction_end(*text) : TransactionEnd::None;
+            if (how != TransactionEnd::None) {
+                end(how, out);
             } else {
                 fail(out);
             }
@@ -88,22 +97,20 @@ void LostTransaction::answer(Byte tag, ByteView body, Bytes& out) {
         }
         case 'P': {
             const auto message = wire::read_parse(body);
-            exit_parsed_ = message && ends_failed_transaction(message->text);
-            if (exit_parsed_) return wire::parse_complete(out);
+            parsed_ = message ? transaction_end(message->text) : TransactionEnd::None;
+            if (parsed_ != TransactionEnd::None) return wire::parse_complete(out);
             break;
         }
         case 'B':
-            if (exit_parsed_) return wire::bind_complete(out);
+            if (parsed_ != TransactionEnd::None) return wire::bind_complete(out);
             break;
         case 'D':
-            if (exit_parsed_) return wire::no_data(out);
+            if (parsed_ != TransactionEnd::None) return wire::no_data(out);
             break;
         case 'E':
-            if (exit_parsed_) {
-                ended_ = true;
-                return wire::command_complete(out, "ROLLBACK");
-            }
-            break;
+            if (parsed_ == TransactionEnd::None) break;
+            skips_to_sync_ = parsed_ == TransactionEnd::Commit && !announcement_.empty();
+            return end(parsed_, out);
         case 'C':
             return wire::close_complete(out);
         case 'S':

@@ -167,6 +167,7 @@ ServerLogin::Step ServerLogin::authentication(ByteView body, EffectList& effects
     } else if (std::holds_alternative<auth::ServerAuthDone>(step)) {
         state_ = State::Starting;
     } else if (auto* failed = std::get_if<auth::ServerAuthFailed>(&step)) {
+        failure_.is_refused_by_us = true;
         return fail(std::move(failed->log_text));
     }
     return Step::More;

@@ -207,7 +207,7 @@ TEST_CASE("who waits too long is told which limit it was") {
     const Answer answer = story.ask(waiter, "SELECT 'never'");
     CHECK(answer.sqlstate == "53300");
     CHECK(answer.message.find("query_wait_timeout") != std::string::npos);
-    CHECK(answer.message.find("default_pool_size") != std::string::npos);
+    CHECK(answer.message.find("pool_size = ") != std::string::npos);
     CHECK((story.world().now() - since).us < 1'100'000);
     REQUIRE(waiter.notices().size() == 1);
     CHECK(story.ask(holder, "COMMIT").status == 'I');

@@ -10,6 +10,10 @@
 
 namespace pgweir::session {
 
+// How a statement ends a whole transaction (not: ROLLBACK TO a savepoint).
+enum class TransactionEnd : std::uint8_t { None, Rollback, Commit };
+TransactionEnd transaction_end(std::string_view text);
+
 class LostTransaction {
  public:
     // What ends it: ROLLBACK or COMMIT, or (a batch outside of a transaction block) its Sync.
@@ -28,17 +32,16 @@ class LostTransaction {
 
  private:
     void fail(Bytes& out);
+    // COMMIT or ROLLBACK runs.
+    void end(TransactionEnd how, Bytes& out);
     void ready(Bytes& out);
 
     EndsAt ends_at_;
     Bytes announcement_;
-    bool exit_parsed_ = false;  // The unnamed statement is ROLLBACK or the like.
-    bool ended_ = false;        // ROLLBACK was executed; ReadyForQuery says idle.
+    TransactionEnd parsed_ = TransactionEnd::None;  // What the last Parse would do.
+    bool ended_ = false;  // ROLLBACK was executed; ReadyForQuery says idle.
     bool skips_to_sync_ = false;
     bool is_over_ = false;
 };
-
-// ROLLBACK, ABORT, COMMIT or END of the whole transaction (not: ROLLBACK TO a savepoint).
-bool ends_failed_transaction(std::string_view text);
 
 }  // namespace pgweir::session

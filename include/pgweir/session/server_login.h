@@ -44,6 +44,8 @@ struct ServerLoginFailure {
     std::string sqlstate;
     std::string message;  // For the log, and for nobody else unless the server itself said it.
     bool is_from_server = false;
+    // The server asked for what we don't give, or proved not to be who it should be.
+    bool is_refused_by_us = false;
 };
 
 class ServerLogin {
