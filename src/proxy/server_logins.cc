@@ -63,7 +63,8 @@ void Core::server_opened(ServerId id) {
             .user = config.server_user,
             .parameters = std::move(parameters),
             .secret = std::move(secret),
-            .policy = {.cleartext = auth::ServerAuthPolicy::Cleartext::Anywhere}},
+            .policy = {.require_auth = {},
+                       .cleartext = auth::ServerAuthPolicy::Cleartext::Anywhere}},
         parts_.entropy, scram_keys_);
     server_timers_.set(id.value, now_ + settings_->timeouts.server_login_timeout());
     server->login->start(*effects_);

@@ -94,6 +94,12 @@ std::string AnswerCheck::received(char tag, ByteView body) {
     }
     if (expected_.empty()) {
         if (tag == 'E' && error_field(body, 'S') == "FATAL") return error_instead(body);
+        if (tag == 'E' && model_.in_copy() && !model_.busy()) {
+            // COPY FROM STDIN may fail at any time.
+            model_.take('d', {});
+            before_ = model_;
+            return error_instead(body);
+        }
         return wrong(tag, body);
     }
     const Frame& front = expected_.front();
@@ -174,7 +180,7 @@ std::string AnswerCheck::error_instead(ByteView body) {
         over_ = true;
         return tolerance_.may_close ? std::string{} : wrong('E', body);
     }
-    if (expected_.empty() || answered_ == 0) return wrong('E', body);
+    if (answered_ == 0) return wrong('E', body);
     model_ = before_;
     if (!model_.busy()) return wrong('E', body);
     expected_.clear();

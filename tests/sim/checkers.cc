@@ -105,7 +105,8 @@ void BorderWatch::start_cancel(Server& server, ByteView packet) {
 // client's requests, behind whatever pgweir itself puts in front of them, make up a turn.
 void BorderWatch::new_turn(Server& server) {
     const SimBackend* backend = server.node->backend_behind(server.socket);
-    if (backend == nullptr || !backend->is_quiet()) return;
+    // Of a session that has ended unheard nothing can be said.
+    if (backend != nullptr && backend->is_session() && !backend->is_quiet()) return;
     server.owner = 0;
     server.turn_under_cancel = server.cancels_in_flight > 0;
     server.turn_in_doubt = server.doubtful;
