@@ -5,8 +5,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/bn.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -207,6 +209,18 @@ bool RawClient::start_tls(const TlsWishes& wishes) {
     }
     SSL_set_fd(tls_.get(), socket_);
     return SSL_connect(tls_.get()) == 1;
+}
+
+std::string RawClient::peer_serial() const {
+    std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(tls_.get()),
+                                                       &X509_free);
+    if (!certificate) return "";
+    std::unique_ptr<BIGNUM, void (*)(BIGNUM*)> number(
+        ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.get()), nullptr), &BN_free);
+    char* hex = BN_bn2hex(number.get());
+    std::string text = hex;
+    OPENSSL_free(hex);
+    return text;
 }
 
 void RawClient::login(const Parameters& more) {

@@ -19,8 +19,8 @@ namespace pgweir::integration {
 
 struct TlsWishes {
     bool alpn = false;  // Offers "postgresql", as direct TLS must.
-    std::string certificate;
-    std::string key;
+    std::string certificate = {};
+    std::string key = {};
 };
 
 class RawClient {
@@ -57,6 +57,8 @@ class RawClient {
 
     // TLS over the socket as it is; false if the handshake fails.
     bool start_tls(const TlsWishes& wishes = {});
+    // The serial number of the peer's certificate, in hex.
+    std::string peer_serial() const;
 
     // Sends the StartupMessage of the target and reads up to ReadyForQuery; trust only.
     // The transcript starts anew after it.

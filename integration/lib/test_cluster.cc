@@ -58,10 +58,25 @@ Target Target::with_database(std::string name) const {
     return other;
 }
 
+namespace {
+
+// A value in a libpq connection string.
+std::string quoted(const std::string& value) {
+    std::string text = "'";
+    for (char c : value) {
+        if (c == '\'' || c == '\\') text += '\\';
+        text += c;
+    }
+    return text + "'";
+}
+
+}  // namespace
+
 std::string Target::conninfo(const std::string& more) const {
     // No GSSAPI and no TLS unless asked for: each is one more refused request at every login.
-    std::string text = "host=" + host + " port=" + std::to_string(port) + " dbname=" + database +
-                       " user=" + user + " connect_timeout=60 gssencmode=disable";
+    std::string text = "host=" + host + " port=" + std::to_string(port) +
+                       " dbname=" + quoted(database) + " user=" + quoted(user) +
+                       " connect_timeout=60 gssencmode=disable";
     if (more.find("sslmode=") == std::string::npos) text += " sslmode=disable";
     return more.empty() ? text : text + " " + more;
 }
