@@ -68,6 +68,11 @@ void FakeConnection::wait_for_end() {
 bool FakeConnection::accept_login() {
     std::string body = read_startup();
     if (body.substr(0, 2) != std::string("\0\3", 2)) return false;
+    finish_login();
+    return true;
+}
+
+void FakeConnection::finish_login() {
     send(authentication_ok() + parameter_status("server_version", "15.20") +
          parameter_status("server_encoding", "UTF8") + parameter_status("client_encoding", "UTF8") +
          parameter_status("DateStyle", "ISO, MDY") + parameter_status("TimeZone", "UTC") +
@@ -76,7 +81,6 @@ bool FakeConnection::accept_login() {
          parameter_status("in_hot_standby", "off") +
          parameter_status("default_transaction_read_only", "off") +
          backend_key_data(4000 + static_cast<std::int64_t>(number_), 77) + ready_for_query());
-    return true;
 }
 
 void FakeConnection::serve(const std::string& text) {

@@ -34,6 +34,8 @@ class FakeConnection {
     // Login by trust: reads the StartupMessage, answers up to ReadyForQuery. False for anything
     // else (a cancel request).
     bool accept_login();
+    // What a server says from AuthenticationOk up to ReadyForQuery.
+    void finish_login();
     // Answers every simple query with one row of that text, until the peer leaves.
     void serve(const std::string& text);
 

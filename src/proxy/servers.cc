@@ -116,7 +116,8 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
         return;
     }
     const config::PoolMode mode = client->tenant->config.pool_mode;
-    if (server.session->is_ready()) {
+    // A server that has begun to say something unasked keeps nobody waiting: see park().
+    if (server.session->is_idle()) {
         if (mode != config::PoolMode::Session) return end_lease(*client, server);
     }
     if (client->session->is_stalled() && server.session->answers().size() <= kAnswersResume) {
@@ -244,6 +245,12 @@ void Core::park(Server& server) {
     if (server.cancels > 0) {
         server.phase = Server::Phase::Cleaning;
         server.clean_step = Server::CleanStep::Done;
+        return;
+    }
+    if (!server.session->is_quiet()) {
+        server.phase = Server::Phase::Cleaning;
+        server.clean_step = Server::CleanStep::Done;
+        server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
         return;
     }
     if (server.phase == Server::Phase::Leased && settings_->general.server_reset_query_always() &&

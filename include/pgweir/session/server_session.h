@@ -65,9 +65,12 @@ class ServerSession {
     void become_raw() { is_raw_ = true; }
     bool is_raw() const { return is_raw_; }
 
-    bool is_ready() const {
+    bool is_ready() const { return is_idle() && held_.empty(); }
+    // Nothing is owed and nothing is open; it may have begun to say something by itself, of which
+    // its client has heard nothing yet.
+    bool is_idle() const {
         return answers_.empty() && !is_unsynced_ && status_ == wire::TransactionStatus::Idle &&
-               held_.empty() && streaming_ == 0 && !said_fatal_;
+               streaming_ == 0 && !said_fatal_;
     }
     // Nothing is owed and nothing half said, but a transaction may be open.
     bool is_quiet() const {
