@@ -182,7 +182,8 @@ std::size_t ClientSession::Relay::query(ByteView bytes, std::size_t size) {
         }
     }
     Expectation& entry = expect(Expected::Query);
-    if (server->status() != wire::TransactionStatus::Idle) {
+    // A BEGIN may be on its way before it: then the status still says idle.
+    if (server->status() != wire::TransactionStatus::Idle || server->answers().size() > 1) {
         server->note_may_commit(text_may_commit(text));
     }
     // A simple Query destroys the unnamed statement (Message Flow, "Extended Query").
@@ -197,9 +198,7 @@ std::size_t ClientSession::Relay::sync(ByteView bytes, std::size_t size) {
     client.skips_to_sync_ = false;
     if (server == nullptr) {
         // Nothing is open: the answer is known.
-        Bytes answer;
-        wire::ready_for_query(answer, wire::TransactionStatus::Idle);
-        effects.send(client.id_, effects.keep(answer));
+        effects.send(client.id_, effects.keep(wire::kReadyForQueryIdle));
         return size;
     }
     if (server->answers().size() >= kAnswersMax) {

@@ -66,7 +66,7 @@ struct ClientSession::Relay {
     void make_room_for_statement();
     void close_leftovers();
     void send_parse(std::string_view name, ByteView definition);
-    void send_close(std::string_view name);
+    void send_named(Byte tag, std::string_view name);
     void answer_error(const wire::Refusal& refusal);
     void answer_error(const Bytes& error);
     Expectation& expect(Expected kind);

@@ -150,9 +150,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     if (server->statements().find(statement)) {
         // Another client, or this one under another name, has it prepared there already.
         if (may_answer_now()) {
-            Bytes answer;
-            wire::parse_complete(answer);
-            effects.send(client.id_, effects.keep(answer));
+            effects.send(client.id_, effects.keep(wire::kParseComplete));
             server->note_unsynced();
         } else {
             Expectation& entry = expect(Expected::LocalParseComplete);
@@ -247,9 +245,7 @@ std::size_t ClientSession::Relay::describe(ByteView bytes, std::size_t size) {
         return size;
     }
     const std::uint64_t number = ensure_prepared(statement);
-    Bytes message;
-    wire::describe(message, wire::TargetKind::Statement, server_statement_name(number));
-    send_scratch(effects.keep(message));
+    send_named('D', server_statement_name(number));
     expect(Expected::DescribeStatement).statement = statement;
     return size;
 }
@@ -267,7 +263,7 @@ std::size_t ClientSession::Relay::close(ByteView bytes, std::size_t size) {
     if (!is_name_certain(target->name)) return stall();
     // The server's copy serves others; number 0 is never given, so that this closes nothing and
     // still brings the answer at its place.
-    send_close(server_statement_name(0));
+    send_named('C', server_statement_name(0));
     Expectation& entry = expect(Expected::Close);
     server->answers().touch_name(entry);
     entry.name = target->name;
@@ -295,7 +291,7 @@ bool ClientSession::Relay::ensure_unnamed() {
     if (server->unnamed() == client.unnamed_) return true;
     if (!client.unnamed_) {
         // Somebody else's: it must not be found.
-        send_close({});
+        send_named('C', {});
         server->answers().touch_unnamed(server->expect(Expected::Close, Asker::Pgweir));
         server->set_unnamed(StatementRef());
         return true;
@@ -315,7 +311,7 @@ bool ClientSession::Relay::ensure_unnamed() {
 void ClientSession::Relay::make_room_for_statement() {
     while (server->statements().size() >= client.rules_->server_statements_max) {
         const std::uint64_t number = server->statements().evict();
-        send_close(server_statement_name(number));
+        send_named('C', server_statement_name(number));
         server->expect(Expected::Close, Asker::Pgweir).number = number;
     }
 }
@@ -323,7 +319,7 @@ void ClientSession::Relay::make_room_for_statement() {
 void ClientSession::Relay::close_leftovers() {
     if (server->unclosed().empty()) return;
     for (const std::uint64_t number : std::exchange(server->unclosed(), {})) {
-        send_close(server_statement_name(number));
+        send_named('C', server_statement_name(number));
         server->expect(Expected::Close, Asker::Pgweir).number = number;
     }
 }
@@ -340,10 +336,16 @@ void ClientSession::Relay::send_parse(std::string_view name, ByteView definition
     send_scratch({at, size});
 }
 
-void ClientSession::Relay::send_close(std::string_view name) {
-    Bytes message;
-    wire::close_statement(message, name);
-    send_scratch(effects.keep(message));
+// Describe or Close of a statement: tag length 'S' name:cstring.
+void ClientSession::Relay::send_named(Byte tag, std::string_view name) {
+    const std::size_t size = kHeaderBytes + 1 + name.size() + 1;
+    Byte* at = effects.scratch(size);
+    at[0] = tag;
+    store_u32(at + 1, static_cast<std::uint32_t>(size - 1));
+    at[kHeaderBytes] = static_cast<Byte>(wire::TargetKind::Statement);
+    if (!name.empty()) std::memcpy(at + kHeaderBytes + 1, name.data(), name.size());
+    at[size - 1] = 0;
+    send_scratch({at, size});
 }
 
 // An error in the middle of a batch, at its place among the answers; the batch ends there.

@@ -439,11 +439,7 @@ void ServerSession::Relay::answer_locally() {
             case Expected::CopyEnd:
                 break;
             case Expected::LocalParseComplete:
-                if (entry.asker == Asker::Client) {
-                    Bytes message;
-                    wire::parse_complete(message);
-                    send(effects.keep(message));
-                }
+                if (entry.asker == Asker::Client) send(effects.keep(wire::kParseComplete));
                 break;
             case Expected::LocalError:
                 if (entry.asker == Asker::Client) send(effects.keep(as_bytes(entry.name)));

@@ -4,6 +4,7 @@
 // exactly. ErrorResponse and NoticeResponse are in error_response.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -68,6 +69,10 @@ void no_data(Bytes& out);
 void parameter_description(Bytes& out, std::span<const std::uint32_t> type_oids);
 void notification_response(Bytes& out, std::uint32_t process_id, std::string_view channel,
                            std::string_view payload);
+
+// The whole messages that a relay says most, for where nothing may be allocated.
+inline constexpr std::array<Byte, 5> kParseComplete = {'1', 0, 0, 0, 4};
+inline constexpr std::array<Byte, 6> kReadyForQueryIdle = {'Z', 0, 0, 0, 5, 'I'};
 
 struct AuthenticationRequest {
     AuthenticationCode code = AuthenticationCode::Ok;  // May be one that has no enumerator.
