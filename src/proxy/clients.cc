@@ -10,6 +10,10 @@ namespace pgweir::proxy {
 
 namespace {
 
+// Half a megabyte of spare memory at most.
+constexpr std::size_t kSpareBytesMax = 512;
+constexpr std::size_t kSparesMax = 1024;
+
 std::string text(Duration duration) {
     if (duration.us % 1'000'000 == 0) return std::to_string(duration.us / 1'000'000) + "s";
     return std::to_string(duration.us / 1000) + "ms";
@@ -47,17 +51,36 @@ void Core::session_bytes(Client& client, ByteView bytes) {
     client.tenant->stats.received_bytes += bytes.size();
     ByteQueue& input = client.session->input();
     if (client.is_waiting || !input.empty() || must_hold(client)) {
-        input.append(bytes);
+        hold(input, bytes);
         if (client.is_waiting || must_hold(client)) return check_input(client);
         return pump_held(client);
     }
     std::size_t used = 0;
     if (!pump(client, bytes, session::Source::Event, used)) return;
     if (used < bytes.size()) {
-        input.append(bytes.subspan(used));
+        hold(input, bytes.subspan(used));
         check_input(client);
     }
     arm(client);
+}
+
+// A client that waits for a server needs memory for as long as that takes: it goes from one to the
+// next, so that waiting allocates nothing in steady state.
+void Core::hold(ByteQueue& input, ByteView bytes) {
+    if (input.capacity() == 0 && !spare_inputs_.empty()) {
+        input = std::move(spare_inputs_.back());
+        spare_inputs_.pop_back();
+    }
+    input.append(bytes);
+}
+
+void Core::release(ByteQueue& input, std::size_t used) {
+    if (used < input.size() || input.capacity() > kSpareBytesMax ||
+        spare_inputs_.size() >= kSparesMax) {
+        return input.consume(used);
+    }
+    input.rewind();
+    spare_inputs_.push_back(std::move(input));
 }
 
 // Nothing new may be asked of a server while a cancel request for it is on its way: it would hit
@@ -104,7 +127,7 @@ void Core::pump_held(Client& client) {
     if (!input.empty() && !must_hold(client)) {
         std::size_t used = 0;
         if (!pump(client, input.view(), session::Source::Held, used)) return;
-        input.consume(used);
+        release(input, used);
     }
     check_input(client);
     arm(client);

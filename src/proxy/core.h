@@ -95,6 +95,8 @@ class Core {
     bool pump(Client& client, ByteView bytes, session::Source source, std::size_t& used);
     // The input that waited, again; after a lease was granted, say.
     void pump_held(Client& client);
+    void hold(ByteQueue& input, ByteView bytes);
+    void release(ByteQueue& input, std::size_t used);
     bool must_hold(Client& client);
     void check_input(Client& client);
     void pause_client(Client& client, bool pause);
@@ -258,9 +260,10 @@ class Core {
     TimerQueue server_timers_;
     TimerQueue pool_timers_;
 
-    std::vector<ClientId> to_pump_;    // Clients whose input goes on at the end of the event.
-    std::vector<PoolEntry*> to_fail_;  // Pools whose waiters have no hope of a server.
-    bool is_retry_wanted_ = false;     // A permit was freed here.
+    std::vector<ByteQueue> spare_inputs_;  // Empty, with their memory.
+    std::vector<ClientId> to_pump_;        // Clients whose input goes on at the end of the event.
+    std::vector<PoolEntry*> to_fail_;      // Pools whose waiters have no hope of a server.
+    bool is_retry_wanted_ = false;         // A permit was freed here.
     // Pools, of whatever worker, that were refused a permit while no server was idle here.
     std::vector<std::pair<pool::PoolKey, pool::Scope>> unmet_needs_;
     std::size_t console_clients_ = 0;

@@ -27,6 +27,8 @@ class ByteQueue {
     // REQUIRES: n <= size().
     void consume(std::size_t n);
     void clear();
+    // As clear(), but the memory stays: for who hands it on.
+    void rewind() { begin_ = end_ = 0; }
 
  private:
     // Makes room for `n` more bytes behind `end_`.
