@@ -39,12 +39,12 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 bool text_may_commit(std::string_view text) {
-    static constexpr std::array<std::string_view, 5> kWords = {"commit", "end", "prepare", "call",
-                                                               "do"};
+    static constexpr std::array<std::string_view, 7> kWords = {
+        "commit", "end", "prepare", "call", "do", "rollback", "abort"};
     bool at_word = true;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = lower(text[i]);
-        if (at_word && (c == 'c' || c == 'e' || c == 'p' || c == 'd')) {
+        if (at_word && (c == 'c' || c == 'e' || c == 'p' || c == 'd' || c == 'r' || c == 'a')) {
             for (std::string_view word : kWords) {
                 if (starts_with_word(text.substr(i), word)) return true;
             }

@@ -199,6 +199,10 @@ std::string AnswerCheck::error_instead(ByteView body) {
     status_may_differ_ = sqlstate.starts_with("08") || sqlstate.starts_with("57P") ||
                          sqlstate == "40001" || sqlstate == "53300" || sqlstate == "25P03";
     lost_transaction_ = lost_transaction_ || status_may_differ_;
+    if (status_may_differ_ && model_.status() == 'E') {
+        model_.lose_transaction('E');  // Its savepoints are gone, too.
+        model_.take_deeds();
+    }
     if (expected_.empty()) advance();
     return {};
 }

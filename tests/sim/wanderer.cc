@@ -67,7 +67,7 @@ void Wanderer::go() {
     if (open_batch_ == 0 && !copying_ && chance(plan_.pipeline_one_in)) {
         return plan(Duration::microseconds(static_cast<std::int64_t>(below(200))));
     }
-    waiting_ = client_->owes_answers() || copying_;
+    waiting_ = client_->owes_answers();
     if (!waiting_) {
         plan(Duration::microseconds(
             static_cast<std::int64_t>(below(static_cast<std::uint64_t>(plan_.pause_max.us) + 1))));

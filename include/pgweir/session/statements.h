@@ -73,8 +73,9 @@ class StatementRef {
     Statement* statement_ = nullptr;
 };
 
-// True if the text may end a transaction block: it contains COMMIT, END, PREPARE, CALL or DO as a
-// word. Errs to true; used only to word what is known when a server is lost.
+// True if the text may end a transaction block: it contains COMMIT, END, PREPARE, CALL, DO,
+// ROLLBACK or ABORT as a word (what is pipelined behind a ROLLBACK commits by itself). Errs to
+// true; used only to word what is known when a server is lost.
 bool text_may_commit(std::string_view text);
 
 std::uint64_t statement_hash(ByteView definition, std::uint64_t seed);
