@@ -414,6 +414,10 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
     server.copy_in_ = false;
     const Verdict verdict = for_asker();
     server.answers_.pop();
+    // The end of a COPY that this answer belongs to is no question of its own.
+    while (!server.answers_.empty() && server.answers_.front().kind == Expected::CopyEnd) {
+        server.answers_.pop();
+    }
     if (server.answers_.empty()) {
         server.is_unsynced_ = false;
         server.may_commit_ = false;
