@@ -106,8 +106,10 @@ void BorderWatch::start_cancel(Server& server, ByteView packet) {
 void BorderWatch::new_turn(Server& server) {
     const SimBackend* backend = server.node->backend_behind(server.socket);
     // Of a session that has ended unheard nothing can be said.
-    if (backend != nullptr && backend->is_session() && !backend->is_quiet()) return;
+    const bool has_ended = backend == nullptr || !backend->is_session();
+    if (!has_ended && !backend->is_quiet()) return;
     server.owner = 0;
+    if (has_ended) return;
     server.turn_under_cancel = server.cancels_in_flight > 0;
     server.turn_in_doubt = server.doubtful;
 }

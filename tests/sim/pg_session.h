@@ -60,6 +60,10 @@ class PgSession {
     // A unit is open: a transaction, a batch before its Sync, or COPY FROM STDIN.
     bool unit_open() const { return status() != 'I' || implicit_ || skipping_ || copy_in_; }
     bool in_copy() const { return copy_in_; }
+    // All of a query string has run and is committed; only its ReadyForQuery is missing.
+    bool is_finishing() const {
+        return tag_ == 'Q' && script_begun_ && next_statement_ >= script_.size();
+    }
     bool skipping() const { return skipping_; }
     // The message that is worked on. REQUIRES: busy().
     ByteView body() const { return body_; }

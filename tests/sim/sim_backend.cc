@@ -287,10 +287,10 @@ void SimBackend::cancel_now() {
         cancel_pending_ = true;
         return;
     }
-    if (!session_->busy()) return;  // An idle session ignores it.
+    if (!session_->busy() || session_->is_finishing()) return;  // An idle session ignores it.
     Transcript& transcript = node_.parts_.transcript;
     transcript.fault("cancel.hit", process_, running_.client);
-    if (!node_.parts_.truth.client(running_.client).may_be_cancelled()) {
+    if (running_.client != 0 && !node_.parts_.truth.client(running_.client).may_be_cancelled()) {
         transcript.violation("I12: request " + token_text(running_) +
                              " was cancelled, and its client never asked for that");
     }

@@ -156,7 +156,8 @@ WandererPlan draw_wanderer(const Draw& draw, Random& random) {
     if (fates.short_waits) errors.insert({"53300", "57P03"});
     if (fates.client_links) {
         plan.client.tolerance.may_close = true;
-        errors.insert({"57014", "08P01"});
+        // Who is gone and does not say so holds its server.
+        errors.insert({"57014", "08P01", "53300"});
     }
     if (fates.node) {
         plan.client.tolerance.may_close = true;
