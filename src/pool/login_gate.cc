@@ -24,11 +24,17 @@ void LoginGate::succeeded() {
     PGWEIR_ASSERT(under_way_ > 0);
     --under_way_;
     failures_ = 0;
+    siblings_ = 0;
 }
 
 void LoginGate::failed(Instant now, Random& random) {
     PGWEIR_ASSERT(under_way_ > 0);
     --under_way_;
+    if (siblings_ > 0) {
+        --siblings_;
+        return;
+    }
+    if (failures_ == 0) siblings_ = under_way_;
     ++failures_;
     const std::uint32_t doublings = std::min<std::uint32_t>(failures_ - 1, 16);
     const std::int64_t ceiling = std::min(max_.us, base_.us << doublings);
@@ -42,6 +48,7 @@ void LoginGate::failed(Instant now, Random& random) {
 void LoginGate::abandoned() {
     PGWEIR_ASSERT(under_way_ > 0);
     --under_way_;
+    if (siblings_ > 0) --siblings_;
 }
 
 }  // namespace pgweir::pool

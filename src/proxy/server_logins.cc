@@ -20,6 +20,18 @@ bool is_refusal_of_tenant(const session::ServerLoginFailure& failure) {
            !sqlstate.starts_with("08");
 }
 
+// A server's own words are for the log: it has not proved yet who it is, and it may name what
+// clients must not know.
+std::string words_for_clients(const session::ServerLoginFailure& failure) {
+    if (!failure.is_from_server) return failure.message;
+    const bool is_code = failure.sqlstate.size() == 5 &&
+                         std::all_of(failure.sqlstate.begin(), failure.sqlstate.end(), [](char c) {
+                             return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+                         });
+    return "the server refused the login" +
+           (is_code ? " with SQLSTATE " + failure.sqlstate : std::string());
+}
+
 }  // namespace
 
 Server& Core::open_server(PoolEntry& entry, pool::Permit permit) {
@@ -134,8 +146,7 @@ void Core::login_failed(Server& server, const session::ServerLoginFailure& failu
     log(LogLevel::Warning, "server of pool " + entry.pool.key().text() + ": login failed: " +
                                (failure.sqlstate.empty() ? "" : failure.sqlstate + " ") +
                                failure.message);
-    entry.last_failure =
-        failure.is_from_server || failure.sqlstate.empty() ? failure.message : failure.sqlstate;
+    entry.last_failure = words_for_clients(failure);
     pool::LoginGate& gate = *entry.node_gate;
     if (refuses_tenant) {
         gate.abandoned();

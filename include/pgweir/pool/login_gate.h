@@ -36,6 +36,8 @@ class LoginGate {
     // Changes with every attempt.
     std::uint32_t under_way_ = 0;
     std::uint32_t failures_ = 0;
+    // Attempts that were under way at the first failure: if they fail as well, that says no more.
+    std::uint32_t siblings_ = 0;
     Instant closed_until_{};
 };
 

@@ -42,7 +42,7 @@ struct ServerLoginRequest {
 struct ServerLoginFailure {
     // The server's own SQLSTATE; empty if it did not come to that.
     std::string sqlstate;
-    std::string message;  // For the log, and for nobody else unless the server itself said it.
+    std::string message;  // For the log; what the server itself said is for nobody else.
     bool is_from_server = false;
     // The server asked for what we don't give, or proved not to be who it should be.
     bool is_refused_by_us = false;

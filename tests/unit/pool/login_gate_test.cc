@@ -57,6 +57,19 @@ TEST_CASE("after a failure nobody tries before the back-off is over, and then on
     CHECK(gate.next_try().is_never());
 }
 
+TEST_CASE("logins that were under way together and failed together are one failure") {
+    Random random(1);
+    LoginGate gate(kBase, kMax);
+    const Instant now{1'000'000};
+    for (int i = 0; i < 32; ++i) gate.tried();
+    for (int i = 0; i < 32; ++i) gate.failed(now, random);
+    CHECK(gate.failures() == 1);
+    CHECK(gate.next_try() <= now + kBase);
+    gate.tried();
+    gate.failed(now + kBase, random);
+    CHECK(gate.failures() == 2);
+}
+
 TEST_CASE("a success opens the gate at once") {
     Random random(1);
     LoginGate gate(kBase, kMax);
