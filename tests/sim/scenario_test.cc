@@ -3,44 +3,11 @@
 // every checker watches all of it.
 #include <doctest/doctest.h>
 
-#include "sim/story.h"
+#include "sim/setup.h"
 #include "sim/swarm_run.h"
 
 using namespace pgweir;
 using namespace pgweir::sim;
-
-namespace {
-
-struct Setup {
-    std::string mode = "transaction";
-    unsigned pool_size = 1;
-    std::uint32_t workers = 1;
-    std::string limits{};    // More lines of [limits].
-    std::string timeouts{};  // Of [timeouts].
-    std::string general{};   // Of [pgweir].
-};
-
-WorldOptions with(const Setup& setup) {
-    WorldOptions options;
-    options.workers = setup.workers;
-    options.ceilings.pool = setup.pool_size;
-    options.settings =
-        "[pgweir]\nauth_type = \"any\"\nlisten = [\"127.0.0.1:6432\"]\npool_mode = \"" +
-        setup.mode + "\"\nworkers = " + std::to_string(setup.workers) + "\n" + setup.general +
-        "[limits]\ndefault_pool_size = " + std::to_string(setup.pool_size) + "\n" + setup.limits +
-        "[timeouts]\n" + setup.timeouts + "[databases.app]\nhost = \"n1\"\n";
-    return options;
-}
-
-// A client that may be told of these errors.
-ClientOptions ready_for(std::initializer_list<const char*> errors) {
-    ClientOptions options;
-    for (const char* error : errors) options.tolerance.errors.insert(error);
-    options.tolerance.may_close = true;
-    return options;
-}
-
-}  // namespace
 
 TEST_CASE("two clients take turns on one server") {
     Story story(with({}));
@@ -62,21 +29,6 @@ TEST_CASE("a transaction keeps its server to itself") {
     CHECK(second.answers().empty());
     CHECK(story.ask(alice, "COMMIT").status == 'I');
     CHECK(story.answer(second).value() == "mine");
-    CHECK(story.complaints() == "");
-}
-
-TEST_CASE("a client that vanishes in a transaction leaves nothing behind") {
-    Story story(with({}));
-    SimClient& alice = story.client("alice");
-    SimClient& second = story.client("alice");
-    const std::string token = alice.token();
-    story.ask(alice, "BEGIN");
-    story.ask(alice, "INSERT INTO t VALUES ('" + token + "')");
-    story.ask(alice, "SET application_name TO 'ghost'");
-    alice.vanish();
-    CHECK(story.ask(second, "SHOW application_name").value() == "");
-    CHECK_FALSE(story.world().truth().was_committed(*find_token(as_bytes(token))));
-    CHECK(story.node().sessions() <= 2);
     CHECK(story.complaints() == "");
 }
 
@@ -214,57 +166,26 @@ TEST_CASE("who waits too long is told which limit it was") {
     CHECK(story.complaints() == "");
 }
 
-TEST_CASE("a node that crashes under a transaction") {
+TEST_CASE("a server is free again after COPY FROM STDIN behind a batch") {
     Story story(with({}));
-    const auto losses = {"08006", "08007", "40001", "57P01", "57P02", "57P03"};
-    SimClient& alice = story.client("alice", ready_for(losses));
-    story.ask(alice, "BEGIN");
-    story.ask(alice, "INSERT INTO t VALUES ('" + alice.token() + "')");
-    alice.query("SELECT pg_sleep(10), '" + alice.token() + "'").flush();
-    story.pass(Duration::milliseconds(20));
-    story.node().crash(Duration::milliseconds(10), Duration::milliseconds(50));
-
-    SUBCASE("the statement fails with 40001, and ROLLBACK ends the transaction") {
-        const Answer lost = story.answer(alice);
-        CHECK(lost.sqlstate == "40001");
-        CHECK(lost.status == 'E');
-        CHECK(story.ask(alice, "SELECT 'no'").sqlstate == "25P02");
-        CHECK(story.ask(alice, "ROLLBACK").status == 'I');
-        CHECK(story.ask(alice, "SELECT 'again'").value() == "again");
-    }
-    SUBCASE("COMMIT of the lost transaction is answered by ROLLBACK") {
-        story.answer(alice);
-        CHECK(story.ask(alice, "COMMIT").tags == std::vector<std::string>{"ROLLBACK"});
-    }
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    alice.parse("", "SELECT $1::text").bind("", "", {alice.token()}).execute("").sync();
+    alice.query("COPY t FROM STDIN").copy_data(alice.token() + "\n").copy_done().flush();
+    CHECK(story.answer(alice).tags == std::vector<std::string>{"COPY 1"});
+    CHECK(story.ask(second, "SELECT 'next'").value() == "next");
     CHECK(story.complaints() == "");
 }
 
-TEST_CASE("a COMMIT whose answer is lost is called unknown, never a success or a failure") {
-    int unknown = 0;
-    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
-        WorldOptions options = with({});
-        options.seed = seed;
-        options.node.think_max = Duration::microseconds(400);
-        Story story(options);
-        SimClient& alice = story.client(
-            "alice", ready_for({"08006", "08007", "40001", "57P01", "57P02", "57P03"}));
-        const std::string token = alice.token();
-        story.ask(alice, "BEGIN");
-        story.ask(alice, "INSERT INTO t VALUES ('" + token + "')");
-        alice.query("COMMIT /* " + alice.token() + " */").flush();
-        story.pass(Duration::microseconds(static_cast<std::int64_t>(seed) * 30));
-        story.node().crash(Duration::milliseconds(10), Duration::milliseconds(50));
-        const Answer answer = story.answer(alice);
-        const bool committed = story.world().truth().was_committed(*find_token(as_bytes(token)));
-        INFO("seed ", seed, " committed ", committed, " sqlstate ", answer.sqlstate);
-        if (answer.sqlstate.empty() && answer.status == 'I') CHECK(committed);
-        if (answer.sqlstate == "40001") CHECK_FALSE(committed);
-        CHECK(answer.sqlstate != "08006");
-        if (answer.sqlstate == "08007") ++unknown;
-        CHECK(alice.check()->final_verdict() == "");
-        CHECK(story.complaints() == "");
+TEST_CASE("two users who share one connection of a database both get their turns") {
+    Story story(with({.limits = "max_db_connections = 1\n"}));
+    SimClient& alice = story.client("alice");
+    SimClient& bob = story.client("bob");
+    for (int i = 0; i < 5; ++i) {
+        CHECK(story.ask(alice, "SELECT 'a'").value() == "a");
+        CHECK(story.ask(bob, "SELECT 'b'").value() == "b");
     }
-    CHECK(unknown > 0);
+    CHECK(story.complaints() == "");
 }
 
 TEST_CASE("a worker with waiters gets a server from a worker that holds an idle one") {
@@ -304,55 +225,6 @@ TEST_CASE("all workers together keep to one limit, and everybody is served") {
     CHECK(story.complaints() == "");
 }
 
-TEST_CASE("while the node starts up its waiters wait; a refused login fails them at once") {
-    Story story(with({}));
-    SimClient& alice = story.client("alice", ready_for({"08006", "28000", "57P01", "57P02"}));
-    story.ask(alice, "SELECT 'warm'");
-    story.node().crash(Duration::milliseconds(100), Duration::milliseconds(1500));
-    story.pass(Duration::milliseconds(50));
-
-    SUBCASE("57P03 is not the waiter's business") {
-        CHECK(story.ask(alice, "SELECT 'patient'").value() == "patient");
-    }
-    SUBCASE("28000 is") {
-        story.node().options().roles["alice"].may_login = false;
-        const Instant since = story.world().now();
-        const Answer answer = story.ask(alice, "SELECT 'never'");
-        CHECK(answer.sqlstate == "28000");
-        CHECK((story.world().now() - since).us < 10'000'000);
-    }
-    CHECK(story.complaints() == "");
-}
-
-TEST_CASE("a refused user's waiters do not disturb another user's") {
-    Story story(with({}));
-    story.node().options().roles["bob"].may_login = false;
-    SimClient& bob = story.arriving("bob", ready_for({"28000"}));
-    SimClient& alice = story.client("alice");
-    CHECK(story.ask(alice, "SELECT 'fine'").value() == "fine");
-    story.pass(Duration::seconds(3));
-    if (!bob.is_over())
-        CHECK(story.ask(bob, "SELECT 'no'").sqlstate == "28000");
-    else
-        CHECK(bob.end_sqlstate() == "28000");
-    CHECK(story.complaints() == "");
-}
-
-TEST_CASE("a server that says what nobody asked for is closed, and nobody notices") {
-    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-        WorldOptions options = with({});
-        options.seed = seed;
-        Story story(options);
-        SimClient& alice = story.client("alice");
-        story.ask(alice, "SELECT 'a'");
-        story.pass(Duration::milliseconds(10));
-        story.node().babble();
-        story.pass(Duration::milliseconds(10));
-        CHECK(story.ask(alice, "SELECT 'b'").value() == "b");
-        CHECK(story.complaints() == "");
-    }
-}
-
 TEST_CASE("a client that does not read holds up its own server only, within bounded memory") {
     Story story(with({.pool_size = 2}));
     SimClient& slow = story.client("alice");
@@ -389,36 +261,6 @@ TEST_CASE("statement mode refuses transactions of several statements") {
     story.pass(Duration::milliseconds(20));
     SimClient& second = story.client("alice");
     CHECK(story.ask(second, "SELECT 'two'").value() == "two");
-    CHECK(story.complaints() == "");
-}
-
-TEST_CASE("COPY FROM STDIN ends with its client") {
-    Story story(with({}));
-    SimClient& alice = story.client("alice");
-    SimClient& second = story.client("alice");
-    const std::string token = alice.token();
-    alice.query("COPY t FROM STDIN").copy_data(token + "\n").flush();
-    story.pass(Duration::milliseconds(10));
-    alice.vanish();
-    CHECK(story.ask(second, "SELECT 'next'").value() == "next");
-    CHECK_FALSE(story.world().truth().was_committed(*find_token(as_bytes(token))));
-    CHECK(story.complaints() == "");
-}
-
-TEST_CASE("a drained shutdown lets transactions end and leaves nothing") {
-    Story story(with({.pool_size = 2, .workers = 2}));
-    SimClient& alice = story.client("alice", ready_for({"57P01"}));
-    SimClient& idle = story.client("alice", ready_for({"57P01"}));
-    story.ask(alice, "BEGIN");
-    story.world().front()->shut_down();
-    story.pass(Duration::milliseconds(100));
-    CHECK(idle.is_over());
-    CHECK(story.ask(alice, "SELECT 'still'").value() == "still");
-    CHECK(story.ask(alice, "COMMIT").tags == std::vector<std::string>{"COMMIT"});
-    story.pass(Duration::milliseconds(100));
-    CHECK(alice.is_over());
-    CHECK(story.world().front()->is_stopped());
-    CHECK(story.world().front()->leftovers() == "");
     CHECK(story.complaints() == "");
 }
 

@@ -19,6 +19,7 @@ struct Fates {
     bool node = false;          // Crashes, and faults between pgweir and the node.
     bool cancels = false;
     bool short_waits = false;  // query_wait_timeout may strike.
+    bool reloads = false;
 };
 
 struct Draw {
@@ -93,6 +94,7 @@ Draw draw_world(const RunRequest& request) {
         fates.node = random.one_in(2);
         fates.short_waits = random.one_in(4);
     }
+    fates.reloads = random.one_in(5) && !request.direct;
     WorldOptions& world = draw.world;
     world.node.databases = {"app", "other"};
     world.node.notice_one_in = random.one_in(2) ? 10 : 0;
@@ -124,7 +126,7 @@ Draw draw_world(const RunRequest& request) {
                 " wanderers" + (draw.passwords ? ", passwords" : "") +
                 (fates.mischief ? ", mischief" : "") + (fates.cancels ? ", cancels" : "") +
                 (fates.client_links ? ", client links" : "") + (fates.node ? ", node" : "") +
-                (fates.short_waits ? ", short waits" : "");
+                (fates.short_waits ? ", short waits" : "") + (fates.reloads ? ", reloads" : "");
     return draw;
 }
 
@@ -205,6 +207,28 @@ class Chaos final : public Actor {
     bool healed_ = false;
 };
 
+// Reloads the same settings from time to time: nobody may notice (I35).
+class Reloader final : public Actor {
+ public:
+    explicit Reloader(World& world) : world_(world) { plan(); }
+    void heal() { healed_ = true; }
+    void on_time(std::uint32_t, std::uint64_t) override {
+        if (healed_) return;
+        world_.transcript().fault("front.reload", 0);
+        world_.front()->reload(world_.options().settings);
+        plan();
+    }
+
+ private:
+    void plan() {
+        world_.agenda().after(
+            Duration::microseconds(static_cast<std::int64_t>(world_.random().below(60'000))), *this,
+            0);
+    }
+    World& world_;
+    bool healed_ = false;
+};
+
 void say_who_waits(World& world, const std::vector<std::unique_ptr<Wanderer>>& wanderers) {
     std::string who;
     for (const auto& one : wanderers) {
@@ -231,6 +255,8 @@ RunResult run_swarm(const RunRequest& request) {
     }
     std::unique_ptr<Chaos> chaos;
     if (draw.fates.node) chaos = std::make_unique<Chaos>(world);
+    std::unique_ptr<Reloader> reloader;
+    if (draw.fates.reloads) reloader = std::make_unique<Reloader>(world);
     const auto all_done = [&wanderers] {
         return std::all_of(wanderers.begin(), wanderers.end(),
                            [](const auto& one) { return one->is_done(); });
@@ -241,6 +267,7 @@ RunResult run_swarm(const RunRequest& request) {
     }
     world.heal();
     if (chaos) chaos->heal();
+    if (reloader) reloader->heal();
     for (const auto& one : wanderers) one->heal();
     if (!world.run_until(all_done, Duration::seconds(300)) && !world.has_violations()) {
         say_who_waits(world, wanderers);
