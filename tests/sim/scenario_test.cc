@@ -271,3 +271,57 @@ TEST_CASE("a run repeats from its seed") {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) CHECK(hash(seed) == hash(seed));
     CHECK(hash(1) != hash(2));
 }
+
+TEST_CASE("PAUSE lets transactions end and holds new ones, RESUME lets them go on") {
+    Story story(with({.pool_size = 2, .workers = 2, .general = "admin_users = [\"root\"]\n"}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    ClientOptions console;
+    console.database = "pgweir";
+    console.is_console = true;
+    SimClient& root = story.client("root", console);
+    REQUIRE(root.state() == SimClient::State::Ready);
+    story.ask(alice, "BEGIN");
+    root.query("PAUSE").flush();
+    story.pass(Duration::milliseconds(50));
+    CHECK(root.answers().empty());
+    second.query("SELECT 'held'").flush();
+    story.pass(Duration::milliseconds(50));
+    CHECK(second.answers().empty());
+    CHECK(story.ask(alice, "COMMIT").tags == std::vector<std::string>{"COMMIT"});
+    story.pass(Duration::milliseconds(50));
+    REQUIRE(root.answers().size() == 1);
+    CHECK(root.answers().back().sqlstate == "");
+    CHECK(second.answers().empty());
+    CHECK(story.ask(root, "RESUME").sqlstate == "");
+    CHECK(story.answer(second).value() == "held");
+    CHECK(story.ask(alice, "SELECT 'on'").value() == "on");
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("SHOW POOLS counts what the world sees (I38)") {
+    Story story(with({.pool_size = 2, .workers = 2, .general = "admin_users = [\"root\"]\n"}));
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    SimClient& third = story.client("alice");
+    ClientOptions console;
+    console.database = "pgweir";
+    console.is_console = true;
+    SimClient& root = story.client("root", console);
+    story.ask(alice, "BEGIN");
+    story.ask(second, "BEGIN");
+    third.query("SELECT 'waits'").flush();
+    story.pass(Duration::milliseconds(50));
+    const Answer pools = story.ask(root, "SHOW POOLS");
+    std::vector<std::string> row;
+    for (const auto& one : pools.rows) {
+        if (one.size() > 8 && one[0] == "app" && one[1] == "alice") row = one;
+    }
+    REQUIRE(row.size() > 8);
+    CHECK(row[2] == "2");  // cl_active
+    CHECK(row[3] == "1");  // cl_waiting
+    story.ask(alice, "COMMIT");
+    story.ask(second, "COMMIT");
+    CHECK(story.answer(third).value() == "waits");
+    CHECK(story.complaints() == "");
+}

@@ -26,6 +26,7 @@ struct ClientOptions {
     std::uint32_t version = kProtocol3;
     bool asks_for_tls = false;
     bool keeps_answers = false;  // For stories; the swarm only checks.
+    bool is_console = false;     // Answers come from pgweir itself: no model knows them.
     Tolerance tolerance;
 };
 
