@@ -70,16 +70,18 @@ class Conversation {
         is_leased_ = false;
         return can_go_on;
     }
-    // Another client used the server meanwhile.
-    void lend_server_to(ClientSession& other, const Said& bytes, const Said& answer) {
+    // Another client uses the server meanwhile; returns what it hears.
+    std::string lend_server_to(ClientSession& other, const Said& bytes, const Said& answer) {
+        Bytes ours = std::exchange(to_client, {});
         other.begin_lease(server, effects_);
         const Step step = other.consume(bytes, Source::Event, &server, effects_);
         CHECK(step.consumed == bytes.size());
         collect();
         server.on_bytes(answer, &other, effects_);
-        effects_.clear();
+        collect();
         REQUIRE(server.is_ready());
         other.end_lease();
+        return testing::told(Speaker::Server, std::exchange(to_client, std::move(ours)));
     }
 
     std::string heard() { return testing::told(Speaker::Server, std::exchange(to_client, {})); }
