@@ -220,7 +220,9 @@ PgSession::Progress PgSession::simple_query(Bytes& out) {
         prepared->statement = statement;
         simple_.prepared = std::move(prepared);
         simple_begun_ = true;
-        if (statement->returns_rows()) describe_rows(out, *statement, false);
+        const bool is_unknown =
+            statement->kind == StatementKind::Show && !settings_.show(statement->name);
+        if (statement->returns_rows() && !is_unknown) describe_rows(out, *statement, false);
     }
     return after_statement(run(out, simple_, 0));
 }

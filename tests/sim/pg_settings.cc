@@ -89,6 +89,11 @@ std::optional<std::size_t> PgSettings::find(std::string_view name) {
     return std::nullopt;
 }
 
+std::string_view PgSettings::proper_name(std::string_view name) {
+    const auto index = find(name);
+    return index ? kKnown[*index].name : name;
+}
+
 std::optional<std::string> PgSettings::canonical(std::size_t index, std::string_view value) {
     const std::string_view name = kKnown[index].name;
     const std::string lower = folded(value);

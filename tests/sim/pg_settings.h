@@ -51,6 +51,8 @@ class PgSettings {
     // if there is none.
     std::string_view told_wrong(const Values& told) const;
 
+    // As the table spells it; `name` itself if there is none.
+    static std::string_view proper_name(std::string_view name);
     static std::optional<std::size_t> find(std::string_view name);
 
  private:

@@ -36,7 +36,7 @@ void PgSession::describe_rows(Bytes& out, const Statement& statement, bool binar
     MessageWriter to(out, 'T');
     if (statement.kind == StatementKind::Show) {
         to.u16(1);
-        describe(to, statement.name, kText);
+        describe(to, PgSettings::proper_name(statement.name), kText);
         return;
     }
     to.u16(statement.columns.size());
