@@ -291,7 +291,7 @@ bool ClientSession::Relay::ensure_unnamed() {
     if (server->unnamed() == client.unnamed_) return true;
     if (!client.unnamed_) {
         // Somebody else's: it must not be found.
-        send_named('C', {});
+        send_named('C', "");
         server->answers().touch_unnamed(server->expect(Expected::Close, Asker::Pgweir));
         server->set_unnamed(StatementRef());
         return true;
@@ -300,7 +300,7 @@ bool ClientSession::Relay::ensure_unnamed() {
         answer_error({.reason = wire::RefusalReason::StatementUnknown});
         return false;
     }
-    send_parse({}, client.unnamed_->definition());
+    send_parse("", client.unnamed_->definition());
     Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
     server->answers().touch_unnamed(entry);
     entry.statement = entry.previous = client.unnamed_;
