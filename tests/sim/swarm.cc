@@ -103,6 +103,7 @@ void tell_coverage(const RunResult& all) {
 
 void add(RunResult& all, const RunResult& one) {
     all.events += one.events;
+    all.hash = all.hash * 31 + one.hash;
     for (std::size_t i = 0; i < all.messages.size(); ++i) all.messages[i] += one.messages[i];
     for (const auto& [name, count] : one.faults) all.faults[name] += count;
 }
@@ -131,8 +132,9 @@ int run(const Request& request) {
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     tell_coverage(all);
-    std::printf("%.1f s, %.0f events/s\n", took.count(),
-                static_cast<double>(all.events) / took.count());
+    std::printf("%.1f s, %.0f events/s, trace hash %016llx\n", took.count(),
+                static_cast<double>(all.events) / took.count(),
+                static_cast<unsigned long long>(all.hash));
     std::printf("pgweir_swarm: %llu seeds, %llu events, %llu violations\n",
                 static_cast<unsigned long long>(run), static_cast<unsigned long long>(all.events),
                 static_cast<unsigned long long>(failures));
