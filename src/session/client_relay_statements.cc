@@ -330,7 +330,7 @@ void ClientSession::Relay::send_parse(std::string_view name, ByteView definition
     Byte* at = effects.scratch(size);
     at[0] = 'P';
     store_u32(at + 1, static_cast<std::uint32_t>(size - 1));
-    std::memcpy(at + kHeaderBytes, name.data(), name.size());
+    if (!name.empty()) std::memcpy(at + kHeaderBytes, name.data(), name.size());
     at[kHeaderBytes + name.size()] = 0;
     std::memcpy(at + kHeaderBytes + name.size() + 1, definition.data(), definition.size());
     send_scratch({at, size});
