@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "pgweir/route/router.h"
 #include "proxy/core.h"
 
 namespace pgweir::proxy {
@@ -95,15 +94,15 @@ void Core::configure(Tenant& tenant) {
 
 PoolEntry* Core::pool_of(Tenant& tenant) {
     if (tenant.pool != nullptr) return tenant.pool;
-    const route::Route route = route::route_of(tenant.config);
-    if (route.node == nullptr) return nullptr;
-    pool::PoolKey key{tenant.database, tenant.user, text(*route.node)};
+    if (tenant.config.nodes.empty()) return nullptr;
+    const NodeAddress& node = tenant.config.nodes.front();
+    pool::PoolKey key{tenant.database, tenant.user, text(node)};
     auto found = pools_.find(key);
     if (found != pools_.end()) return tenant.pool = found->second.get();
     const auto& timeouts = settings_->timeouts;
     const PoolId id{++last_pool_};
     auto entry = std::make_unique<PoolEntry>(
-        tenant, *route.node, id, key, parts_.limits.wait_board(key.text()), parts_.worker,
+        tenant, node, id, key, parts_.limits.wait_board(key.text()), parts_.worker,
         pool::LoginGate(timeouts.server_login_retry(), timeouts.server_login_retry_max()));
     entry->node_gate = &gate_of(entry->address);
     if (paused_.contains(tenant.database) || paused_.contains("")) entry->pool.pause();

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: PostgreSQL
+// What one look at a node saw, and how a look is ordered. Looks go over connections of their own,
+// outside of the pools; io/prober makes them, with libpq.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pgweir/base/ids.h"
+#include "pgweir/base/instant.h"
+#include "pgweir/cluster/lsn.h"
+
+namespace pgweir::cluster {
+
+// Which connection a look goes over.
+enum class ProbeOver : std::uint8_t {
+    Open,  // The one that is kept open; it is opened if there is none.
+    New,   // A new one: an old session may go on while the postmaster is frozen.
+};
+
+struct Observation {
+    Instant started_at;  // Before the question left.
+    Instant ended_at;
+    ProbeOver over = ProbeOver::Open;
+    // Empty: the node answered. Else what went wrong, and PostgreSQL's SQLSTATE if it gave one.
+    std::string failure;
+    std::string sqlstate;
+
+    bool in_recovery = false;          // pg_is_in_recovery()
+    std::uint64_t system_id = 0;       // pg_control_system(); 0 if it was not asked or not told.
+    std::uint32_t timeline = 0;        // On a primary that of pg_walfile_name(): the control file
+                                       // lags after a promotion. On a standby the one it receives,
+                                       // or that of its last restart point; 0 if unknown.
+    Lsn lsn;                           // pg_current_wal_insert_lsn() or pg_last_wal_replay_lsn().
+    std::int64_t started_unix_us = 0;  // pg_postmaster_start_time(): tells incarnations apart.
+
+    bool answered() const { return failure.empty(); }
+};
+
+}  // namespace pgweir::cluster
