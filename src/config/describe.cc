@@ -87,6 +87,9 @@ constexpr std::string_view kDatabasesHead =
 constexpr std::string_view kUsersHead =
     "\n# One section for each user. What is not written here is as in the database's section.\n#\n";
 
+constexpr std::string_view kNodesHead =
+    "\n# What can't be observed of a node, where it matters.\n#\n";
+
 constexpr std::string_view kHbaHead =
     "\n# Who may come from where, and how: as in pg_hba.conf, the first rule that fits decides, "
     "and\n"
@@ -125,6 +128,8 @@ std::string sample_file() {
     write_example(out, DatabaseSettings("example"), defaults);
     out += kUsersHead;
     write_example(out, UserSettings("example"), defaults);
+    out += kNodesHead;
+    write_example(out, NodeSettings("127.0.0.1:5432"), defaults);
     out += kHbaHead;
     return out;
 }

@@ -29,6 +29,10 @@ UserSettings& Settings::add_user(std::string_view name) {
     return add(users_, name);
 }
 
+NodeSettings& Settings::add_node(std::string_view name) {
+    return add(nodes_, name);
+}
+
 const DatabaseSettings* Settings::find_database(std::string_view name) const {
     auto at = databases_.find(name);
     if (at == databases_.end()) at = databases_.find(std::string_view("*"));
@@ -86,6 +90,11 @@ void apply(const DatabaseSettings& database, EffectivePool& pool) {
         database.max_db_client_connections.value_or(pool.max_db_client_connections);
     pool.query_wait_timeout = database.query_wait_timeout.value_or(pool.query_wait_timeout);
     pool.server_lifetime = database.server_lifetime.value_or(pool.server_lifetime);
+    pool.route = database.route.value_or(pool.route);
+    pool.split = database.split.value_or(pool.split);
+    pool.consistency = database.consistency.value_or(pool.consistency);
+    pool.reads_on_primary = database.reads_on_primary.value_or(pool.reads_on_primary);
+    pool.replica_wait = database.replica_wait.value_or(pool.replica_wait);
     pool.auth_user = database.auth_user.value_or(pool.auth_user);
     pool.auth_query = database.auth_query.value_or(pool.auth_query);
     pool.auth_database = database.auth_dbname.value_or(pool.auth_database);
@@ -135,6 +144,10 @@ EffectivePool Settings::pool_for(std::string_view database, std::string_view use
         .client_idle_timeout = timeouts.client_idle_timeout(),
         .server_idle_timeout = timeouts.server_idle_timeout(),
         .server_lifetime = timeouts.server_lifetime(),
+        .split = routing.split(),
+        .consistency = routing.consistency(),
+        .reads_on_primary = routing.reads_on_primary(),
+        .replica_wait = routing.replica_wait(),
         .application_name = {},
         .auth_user = general.auth_user(),
         .auth_query = general.auth_query(),
@@ -143,6 +156,39 @@ EffectivePool Settings::pool_for(std::string_view database, std::string_view use
     if (const DatabaseSettings* found = find_database(database)) apply(*found, pool);
     if (const UserSettings* found = find_user(user)) apply(*found, pool);
     return pool;
+}
+
+const NodeSettings* Settings::find_node(const NodeAddress& address) const {
+    const auto is_meant = [&](const auto& named) {
+        const auto parsed = parse_host_port(named.first);
+        return parsed && parsed->host == address.host &&
+               parsed->port.value_or(5432) == address.port;
+    };
+    const auto at = std::find_if(nodes_.begin(), nodes_.end(), is_meant);
+    return at == nodes_.end() ? nullptr : &at->second;
+}
+
+// The first of these that names a user: monitor_user, the database's own user, auth_user. What is
+// missing of a password is looked for among the users of the file.
+MonitorLogin Settings::monitor_login(std::string_view database) const {
+    const EffectivePool pool = pool_for(database, {});
+    MonitorLogin login{.user = cluster.monitor_user(),
+                       .password = cluster.monitor_password(),
+                       .database = cluster.monitor_dbname(),
+                       .tls_mode = pool.tls_mode,
+                       .tls_ca_file = tls.server_tls_ca_file(),
+                       .tls_cert_file = tls.server_tls_cert_file(),
+                       .tls_key_file = tls.server_tls_key_file(),
+                       .timeout = cluster.probe_timeout()};
+    if (login.user.empty() && pool.user_is_fixed) {
+        login.user = pool.server_user;
+        login.password = pool.server_password;
+    }
+    if (login.user.empty()) login.user = pool.auth_user;
+    if (login.database.empty()) login.database = pool.server_database;
+    const UserSettings* known = find_user(login.user);
+    if (login.password.empty() && known != nullptr) login.password = known->password();
+    return login;
 }
 
 std::vector<ListenAddress> Settings::listen_addresses() const {
@@ -170,17 +216,18 @@ bool Settings::may_read_stats(std::string_view user) const {
 }
 
 std::vector<OptionGroup*> Settings::sections() {
-    return {&general, &limits, &timeouts, &tcp, &tls};
+    return {&general, &limits, &timeouts, &routing, &cluster, &tcp, &tls};
 }
 
 std::vector<const OptionGroup*> Settings::sections() const {
-    return {&general, &limits, &timeouts, &tcp, &tls};
+    return {&general, &limits, &timeouts, &routing, &cluster, &tcp, &tls};
 }
 
 std::vector<const OptionGroup*> Settings::all_groups() const {
     auto groups = sections();
     for (const auto& [name, database] : databases_) groups.push_back(&database);
     for (const auto& [name, user] : users_) groups.push_back(&user);
+    for (const auto& [name, node] : nodes_) groups.push_back(&node);
     return groups;
 }
 

@@ -21,6 +21,7 @@ class Checker {
         check_authentication();
         for (const auto& [name, database] : settings_.databases()) check_database(database);
         for (const auto& [name, user] : settings_.users()) check_user(user);
+        for (const auto& [name, node] : settings_.nodes()) check_node(node);
     }
 
  private:
@@ -54,6 +55,23 @@ class Checker {
                      " must be at least max_buffered_message = " +
                      limits.max_buffered_message.show());
         }
+    }
+
+    // Options of a node that no database has would be without effect.
+    void check_node(const NodeSettings& node) const {
+        unsigned line = 0;
+        for (const OptionBase* option : node.options()) line = std::max(line, option->line());
+        const auto parsed = parse_host_port(node.name);
+        if (!parsed) {
+            fail(line, "[" + node.section() + "] must name a node as \"host:port\"; it " +
+                           parsed.error());
+        }
+        const NodeAddress address{parsed->host, parsed->port.value_or(5432)};
+        for (const auto& [name, database] : settings_.databases()) {
+            const auto nodes = database.nodes();
+            if (std::find(nodes.begin(), nodes.end(), address) != nodes.end()) return;
+        }
+        fail(line, "[" + node.section() + "] is a node of no database");
     }
 
     void check_timeouts() const {

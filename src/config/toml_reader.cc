@@ -90,6 +90,7 @@ class Reader {
         }
         if (entry.key == "databases") return read_named(entry, &Settings::add_database);
         if (entry.key == "users") return read_named(entry, &Settings::add_user);
+        if (entry.key == "nodes") return read_named(entry, &Settings::add_node);
         if (entry.key == "hba") return read_hba(entry);
         fail_unknown_top(entry);
     }
@@ -110,7 +111,7 @@ class Reader {
                  "there is no section \"pgbouncer\"; what it holds is in [pgweir], "
                  "[limits], [timeouts], [tcp] and [tls] here");
         }
-        Names names{"databases", "users", "hba"};
+        Names names{"databases", "users", "nodes", "hba"};
         for (const OptionGroup* section : settings_.sections()) names.push_back(section->section());
         fail(entry.line,
              "there is no section " + in_quotes(entry.key) + suggestion(entry.key, names));

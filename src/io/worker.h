@@ -122,6 +122,8 @@ class Worker final : StreamOwner, DialerOwner {
     void run(const CloseClient& close);
     void run(const CloseServer& close);
     void run(const OpenServer& open);
+    void run(const LookAtNode& look);
+    void run(const ForgetNode& forget);
     void run(Post& post);
     void run(const WriteLog& line);
     void run(const AskProcess& request);

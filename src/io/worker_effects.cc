@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "io/worker.h"
+#include "pgweir/base/assert.h"
 
 namespace pgweir::io {
 
@@ -122,6 +123,14 @@ void Worker::run(const CloseServer& close) {
 void Worker::run(const OpenServer& open) {
     servers_.set(open.server, nullptr);
     dialer_.open(open.server, open.address);
+}
+
+void Worker::run(const LookAtNode&) {
+    PGWEIR_ASSERT(false);
+}
+
+void Worker::run(const ForgetNode&) {
+    PGWEIR_ASSERT(false);
 }
 
 void Worker::run(Post& post) {

@@ -74,6 +74,7 @@ void Core::dispatch(Event& event) {
                    [this](ServerClosed& e) { server_closed(e.server, e.reason); },
                    [this](ServerBlocked& e) { server_blocked(e.server, true); },
                    [this](ServerDrained& e) { server_blocked(e.server, false); },
+                   [](NodeObserved&) {},
                    [this](Posted& e) { posted(e); },
                    [this](Woken&) { on_woken(); },
                    [this](SettingsChanged& e) { settings_changed(std::move(e.settings)); },

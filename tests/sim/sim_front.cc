@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pgweir/base/assert.h"
 #include "pgweir/config/toml_reader.h"
 
 namespace pgweir::sim {
@@ -244,6 +245,14 @@ void SimWorker::run(OpenServer& effect) {
     servers_[effect.server.value] = socket;
     owners_[socket] = {ClientId{}, effect.server};
     world_.watch().opening(effect.server.value, socket, world_.node());
+}
+
+void SimWorker::run(LookAtNode&) {
+    PGWEIR_ASSERT(false);
+}
+
+void SimWorker::run(ForgetNode&) {
+    PGWEIR_ASSERT(false);
 }
 
 void SimWorker::run(Post& effect) {

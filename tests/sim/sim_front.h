@@ -81,6 +81,8 @@ class SimWorker final : public Endpoint, public Actor {
     void run(CloseClient& effect);
     void run(CloseServer& effect);
     void run(OpenServer& effect);
+    void run(LookAtNode& effect);
+    void run(ForgetNode& effect);
     void run(Post& effect);
     void run(WriteLog& effect);
     void run(AskProcess& effect);

@@ -30,7 +30,8 @@ struct DatabaseSettings : OptionGroup {
     Option<TextList> node_list{
         this,
         {.name = "nodes",
-         .doc = "Instead of host and port: [\"host:port\", …]; the first is used."}};
+         .doc =
+             "Instead of host and port, the nodes of a cluster in any order: [\"host:port\", …]."}};
     Option<std::string> url{
         this,
         {.name = "url",
@@ -84,8 +85,41 @@ struct DatabaseSettings : OptionGroup {
         this,
         {.name = "application_name", .doc = "application_name of servers whose client has none."}};
 
+    Option<DatabaseRoute> route{
+        this,
+        {.name = "route",
+         .doc = "Where its units run: auto (as their statements say), primary, or replica (a "
+                "read-only alias: all of them on standbys)."}};
+    Option<Split> split{this,
+                        {.name = "split", .doc = "As split in [routing], for this database."}};
+    Option<ReadConsistency> consistency{
+        this, {.name = "consistency", .doc = "As consistency in [routing], for this database."}};
+    Option<ReadsOnPrimary> reads_on_primary{
+        this,
+        {.name = "reads_on_primary",
+         .doc = "As reads_on_primary in [routing], for this database."}};
+    Option<Duration> replica_wait{
+        this, {.name = "replica_wait", .doc = "As replica_wait in [routing], for this database."}};
+
     // In the order of the file; never empty. REQUIRES: Settings::check() found no error.
     std::vector<NodeAddress> nodes() const;
+};
+
+// One node, as [nodes."host:port"]: what pgweir can't observe.
+struct NodeSettings : OptionGroup {
+    explicit NodeSettings(std::string_view node)
+        : OptionGroup("nodes.\"" + std::string(node) + "\""), name(node) {}
+
+    const std::string name;  // "host:port", as in the list of nodes.
+
+    Option<std::string> zone{this,
+                             {.name = "zone", .doc = "Where it runs; see zone in [routing]."}};
+    Option<Count> weight{this,
+                         {.name = "weight",
+                          .fallback = 1,
+                          .min = 1,
+                          .max = 100,
+                          .doc = "Its share of the reads, beside that of the other nodes."}};
 };
 
 struct UserSettings : OptionGroup {

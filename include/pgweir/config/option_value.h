@@ -58,6 +58,26 @@ enum class AuthMethod : std::uint8_t {
     Peer,         // The operating system's user behind a Unix socket is the user.
 };
 
+// Whether reads are spread over standbys.
+enum class Split : std::uint8_t {
+    Off,     // Everything runs on the primary.
+    On,      // Reads run on standbys.
+    Shadow,  // Everything runs on the primary; what splitting would do is counted and shown.
+};
+
+// What a read has to see; see [routing] consistency.
+enum class ReadConsistency : std::uint8_t { Eventual, Session, Strong, Primary };
+
+// What the primary does for reads.
+enum class ReadsOnPrimary : std::uint8_t { Never, Fallback, Share };
+
+// Where the units of a database go.
+enum class DatabaseRoute : std::uint8_t {
+    Auto,     // As their statements say.
+    Primary,  // All to the primary.
+    Replica,  // All to standbys: a read-only alias.
+};
+
 // A protocol version of TLS.
 enum class TlsVersion : std::uint8_t { Tls12, Tls13 };
 
@@ -74,6 +94,31 @@ inline constexpr std::array<EnumName<PoolMode>, 3> kEnumNames<PoolMode>{{
     {PoolMode::Session, "session"},
     {PoolMode::Transaction, "transaction"},
     {PoolMode::Statement, "statement"},
+}};
+template <>
+inline constexpr std::array<EnumName<Split>, 3> kEnumNames<Split>{{
+    {Split::Off, "off"},
+    {Split::On, "on"},
+    {Split::Shadow, "shadow"},
+}};
+template <>
+inline constexpr std::array<EnumName<ReadConsistency>, 4> kEnumNames<ReadConsistency>{{
+    {ReadConsistency::Eventual, "eventual"},
+    {ReadConsistency::Session, "session"},
+    {ReadConsistency::Strong, "strong"},
+    {ReadConsistency::Primary, "primary"},
+}};
+template <>
+inline constexpr std::array<EnumName<ReadsOnPrimary>, 3> kEnumNames<ReadsOnPrimary>{{
+    {ReadsOnPrimary::Never, "never"},
+    {ReadsOnPrimary::Fallback, "fallback"},
+    {ReadsOnPrimary::Share, "share"},
+}};
+template <>
+inline constexpr std::array<EnumName<DatabaseRoute>, 3> kEnumNames<DatabaseRoute>{{
+    {DatabaseRoute::Auto, "auto"},
+    {DatabaseRoute::Primary, "primary"},
+    {DatabaseRoute::Replica, "replica"},
 }};
 template <>
 inline constexpr std::array<EnumName<AuthMethod>, 8> kEnumNames<AuthMethod>{{

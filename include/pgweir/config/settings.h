@@ -13,6 +13,7 @@
 #include "pgweir/config/config_error.h"
 #include "pgweir/config/database_settings.h"
 #include "pgweir/config/listen_address.h"
+#include "pgweir/config/monitor_login.h"
 #include "pgweir/config/node_address.h"
 #include "pgweir/config/sections.h"
 
@@ -47,6 +48,12 @@ struct EffectivePool {
     Duration server_idle_timeout;
     Duration server_lifetime;
 
+    DatabaseRoute route = DatabaseRoute::Auto;
+    Split split = Split::On;
+    ReadConsistency consistency = ReadConsistency::Session;
+    ReadsOnPrimary reads_on_primary = ReadsOnPrimary::Fallback;
+    Duration replica_wait;
+
     std::string application_name;  // Of servers whose client has none.
     std::string auth_user;         // Empty: no auth_query.
     std::string auth_query;
@@ -64,6 +71,8 @@ class Settings {
     GeneralSettings general;
     LimitSettings limits;
     TimeoutSettings timeouts;
+    RoutingSettings routing;
+    ClusterSettings cluster;
     TcpSettings tcp;
     TlsSettings tls;
     std::vector<HbaRule> hba;
@@ -73,6 +82,7 @@ class Settings {
     // The section of that name, made if there is none yet.
     DatabaseSettings& add_database(std::string_view name);
     UserSettings& add_user(std::string_view name);
+    NodeSettings& add_node(std::string_view name);
     const std::map<std::string, DatabaseSettings, std::less<>>& databases() const {
         return databases_;
     }
@@ -81,7 +91,12 @@ class Settings {
     // The database's own section, or that of "*", or nullptr.
     const DatabaseSettings* find_database(std::string_view name) const;
     const UserSettings* find_user(std::string_view name) const;
+    const NodeSettings* find_node(const NodeAddress& address) const;
+    // How the nodes of this database are observed; its user is empty if nobody may.
+    MonitorLogin monitor_login(std::string_view database) const;
     EffectivePool pool_for(std::string_view database, std::string_view user) const;
+
+    const std::map<std::string, NodeSettings, std::less<>>& nodes() const { return nodes_; }
 
     // REQUIRES: check() found no error.
     std::vector<ListenAddress> listen_addresses() const;
@@ -101,6 +116,7 @@ class Settings {
  private:
     std::map<std::string, DatabaseSettings, std::less<>> databases_;
     std::map<std::string, UserSettings, std::less<>> users_;
+    std::map<std::string, NodeSettings, std::less<>> nodes_;
 };
 
 // A start without a file: one database, served on loopback to whoever asks, as a sidecar does it;

@@ -8,6 +8,7 @@
 
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/ids.h"
+#include "pgweir/cluster/observation.h"
 #include "pgweir/session/connection_facts.h"
 #include "pgweir/session/effect.h"
 
@@ -72,6 +73,12 @@ struct ServerDrained {
     ServerId server;
 };
 
+// What a look at a node saw (LookAtNode).
+struct NodeObserved {
+    NodeId node;
+    cluster::Observation seen;
+};
+
 // From another worker, or from this one.
 struct Posted {
     WorkerIndex from = 0;
@@ -102,7 +109,7 @@ struct ShutdownRequested {
 
 using Event = std::variant<ClientBytes, ServerBytes, ClientOpened, ClientSecured, ClientClosed,
                            ClientBlocked, ClientDrained, ServerOpened, ServerOpenFailed,
-                           ServerSecured, ServerClosed, ServerBlocked, ServerDrained, Posted, Woken,
-                           SettingsChanged, ReloadFinished, ShutdownRequested>;
+                           ServerSecured, ServerClosed, ServerBlocked, ServerDrained, NodeObserved,
+                           Posted, Woken, SettingsChanged, ReloadFinished, ShutdownRequested>;
 
 }  // namespace pgweir

@@ -17,6 +17,7 @@
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/ids.h"
 #include "pgweir/base/log.h"
+#include "pgweir/config/monitor_login.h"
 #include "pgweir/config/node_address.h"
 #include "pgweir/config/tls_mode.h"
 
@@ -83,6 +84,20 @@ struct OpenServer {
     NodeAddress address;
 };
 
+// The edge looks at the node over a connection of its own, with libpq; NodeObserved follows, within
+// login->timeout and a little. REQUIRES: no look at that node is under way.
+struct LookAtNode {
+    NodeId node;
+    NodeAddress address;
+    bool over_new_connection = false;  // Else the one that is kept open for looks.
+    std::shared_ptr<const MonitorLogin> login;
+};
+// Nobody looks at this node any more: the connection that was kept open is closed. A look that is
+// under way is not answered.
+struct ForgetNode {
+    NodeId node;
+};
+
 // Another worker gets the message as a Posted event.
 struct Message {
     Message() = default;
@@ -110,9 +125,10 @@ struct AskProcess {
 // This worker holds no client and no server any more, and shutdown was asked for.
 struct Stopped {};
 
-using Effect = std::variant<SendToClient, SendToServer, StartClientTls, StartServerTls, PauseClient,
-                            ResumeClient, PauseServer, ResumeServer, CloseClient, CloseServer,
-                            OpenServer, Post, WriteLog, AskProcess, Stopped>;
+using Effect =
+    std::variant<SendToClient, SendToServer, StartClientTls, StartServerTls, PauseClient,
+                 ResumeClient, PauseServer, ResumeServer, CloseClient, CloseServer, OpenServer,
+                 LookAtNode, ForgetNode, Post, WriteLog, AskProcess, Stopped>;
 
 class EffectList {
  public:

@@ -47,6 +47,7 @@ std::string name_of(const Event& event) {
         std::string operator()(const ServerClosed&) const { return "server closed"; }
         std::string operator()(const ServerBlocked&) const { return "server blocked"; }
         std::string operator()(const ServerDrained&) const { return "server drained"; }
+        std::string operator()(const NodeObserved&) const { return "node observed"; }
         std::string operator()(const Posted&) const { return "posted"; }
         std::string operator()(const Woken&) const { return "woken"; }
         std::string operator()(const SettingsChanged&) const { return "settings changed"; }
