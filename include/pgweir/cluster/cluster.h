@@ -6,6 +6,27 @@
 //   quiet        each node about once a second, with jitter
 //   wanted       somebody waits for a place: at once, one look at a time for each node
 //   suspicious   every 10–25 ms, for a bounded time
+//   no primary   as suspicious at first, then ever more seldom (a thousandth of the time that the
+//                primary has been missing), down to the quiet pace
+//
+// The primary is the node of this cluster's system identifier that is not in recovery, on the
+// highest timeline that any node of the cluster ever told.
+//
+//   - The cluster's system identifier is that of the first primary seen; until there is one, that
+//     of most nodes (the first configured one's, if equal). Nodes with another are strangers.
+//   - A node keeps being the primary until a look sees it in recovery, a higher timeline is seen
+//     anywhere, two looks in a row have failed, or its evidence is older than evidence_age_max.
+//   - Two that claim one timeline: neither. A claim ends when a look sees the node in recovery or
+//     restarted without it, or when looks at it fail and its evidence is older than
+//     evidence_age_max: so a shared disk may move to another machine, and a silent rival is not
+//     overlooked before it has had the time to answer.
+//   - A claim without a timeline, where others tell theirs, is no proof: that node is fenced.
+//   - A fenced node stays so, restarts included, until it tells the highest timeline.
+//   - A standby that tells no timeline may be read from; see NodeView::timeline for freshness.
+//
+// Reads: the first failed look ends a standby's; a second one follows at once over the other kind
+// of connection. A standby that takes no new connections gets none either; a primary that takes
+// none stays the primary (an alarm), as its open connections may well go on.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +60,7 @@ struct ClusterRules {
     Duration sample_interval = Duration::milliseconds(1);  // Between looks that somebody wants.
     // Evidence older than this counts for nothing.
     Duration evidence_age_max = Duration::seconds(5);
-    bool is_blind = false;
+    bool is_blind = false;  // No looks at all; the first node is the primary.
 };
 
 // Signs that something has changed: each only makes pgweir look; none changes a role by itself.
@@ -55,6 +76,9 @@ enum class Suspicion : std::uint8_t {
 struct ProbeOrder {
     NodeId node;
     ProbeOver over = ProbeOver::Open;
+    // The look has failed if there is no answer by then: what is usual for this node allowed for,
+    // and at most probe_timeout. So a host that dies silently is noticed within some 100 ms.
+    Duration timeout = Duration::seconds(1);
 };
 
 // What changed, for the log and SHOW EVENTS.
@@ -67,11 +91,18 @@ struct ClusterEvent {
 
 class Cluster {
  public:
+    // REQUIRES: at most kNodesMax nodes.
     Cluster(std::vector<NodeConfig> nodes, ClusterRules rules, std::uint64_t seed, Instant now);
 
-    // Looks that are due now, each to be answered with observe(). Order of nodes.
+    // Looks that are due now, appended in the order of nodes, each to be answered with observe()
+    // within its timeout: at most one is under way for each node. One that is not answered within
+    // twice probe_timeout counts as failed.
     void due(Instant now, std::vector<ProbeOrder>& orders);
+    // When due() has to be asked again. view() may change then, too: evidence gets old.
     Instant next_deadline() const;
+    // May be called without an order, too. An observation that started before the last one that
+    // counted is ignored. REQUIRES: started_at is not after the moment at which the question left,
+    // ended_at not before the moment at which the answer was read.
     void observe(NodeId node, const Observation& observation, Instant now);
 
     void suspect(NodeId node, Suspicion why, Instant now);

@@ -3,6 +3,7 @@
 // and all workers route by. Evidence carries its time; whoever routes asks for its age.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,15 +18,20 @@
 
 namespace pgweir::cluster {
 
+// The most nodes of one cluster: whoever routes has tables of this size and never allocates.
+inline constexpr std::size_t kNodesMax = 64;
+
 enum class Role : std::uint8_t { Unknown, Primary, Standby };
 
 // Why a node gets no reads (or, for the primary, no writes). `None`: it gets them.
 enum class Trouble : std::uint8_t {
     None,
     NotSeenYet,    // No look at it has ended.
-    Unreachable,   // The last look failed.
+    Unreachable,   // The last look failed (a primary: the last two), or there was none for long.
     Stranger,      // Its system identifier is another cluster's.
-    OldTimeline,   // Fenced: a higher timeline has been seen.
+    OldTimeline,   // Fenced: a higher timeline has been seen. A standby, too: the timeline that it
+                   // tells may be that of its last restart point and lag, but whether it follows
+                   // the new one or the old primary can't be told apart by its LSN.
     TwoPrimaries,  // Another node claims to be the primary of the same timeline.
     LagTime,       // max_replica_lag
     LagBytes,      // max_replica_lag_bytes
@@ -51,20 +57,48 @@ struct NodeView {
     Trouble trouble = Trouble::NotSeenYet;
     std::string detail;  // The failure's words, if there is one.
     std::uint64_t system_id = 0;
+    // The highest that this incarnation told. Of a standby that can't tell, the cluster's, as long
+    // as nothing was ever seen that could have led it astray (a promotion, a fenced node); else 0,
+    // and no LSN of it is comparable.
     std::uint32_t timeline = 0;
     Lsn lsn;                 // Inserted (primary) or replayed (standby) at least up to here.
     Instant evidence_at{};   // When the last look that was answered started.
     Instant role_since{};    // Since when it has this role.
     Instant usable_since{};  // Since when `trouble` is None: for slow start.
+    // Since when this incarnation is known: when the look that saw it first ended. A standby that
+    // restarts may answer from an earlier place than before: what was seen of it, or on it, before
+    // this moment says nothing about it now. A primary that becomes a standby is a new incarnation.
+    Instant incarnation_since{};
     std::uint64_t lag_bytes = 0;
-    Duration lag_time;    // How long ago the primary's LSN first passed `lsn`.
-    Duration round_trip;  // Smoothed, of looks.
+    // How long ago, when the standby was last looked at, the primary's LSN had first been seen past
+    // `lsn`: too small by at most the time between two looks at the primary.
+    Duration lag_time;
+    Duration round_trip;  // Smoothed, of looks over the open connection.
 
-    // The latest samples, oldest first; bounded.
+    // Oldest first, at most 16, the newer the denser: a session that has been idle for a second
+    // finds one that is about a second old even if the node is sampled every millisecond.
     std::vector<Sample> samples;
 
     // The first sample that started at `since` or later.
     const Sample* first_sample_since(Instant since) const;
+};
+
+// Where one timeline left another.
+struct TimelineFork {
+    std::uint32_t timeline = 0;
+    std::uint32_t parent = 0;  // 0: not known.
+    // The parent's history is `timeline`'s at least up to here. Null: not known.
+    Lsn began_after;
+    // It left the parent's here or before.
+    Lsn began_before;
+};
+
+// Whether a place is part of the history of the cluster's timeline.
+enum class History : std::uint8_t {
+    Within,
+    Beyond,   // Not known to be part of it: past all that is known to be common.
+    Unknown,  // Nothing is known of where the timelines parted.
+    Future,   // Of a timeline that nobody has seen here yet.
 };
 
 struct ClusterView {
@@ -72,13 +106,19 @@ struct ClusterView {
     std::vector<NodeView> nodes;
     NodeId primary;              // Null: there is none that is certain.
     std::uint32_t timeline = 0;  // The highest ever seen.
-    // Where the history of `timeline` left the one before; null if unknown.
+    // Where the history of `timeline` left the one before, or an earlier place: the last that the
+    // node was seen to have replayed before it was promoted (up to there, it has what the old
+    // primary had). Null if unknown.
     Lsn timeline_began_at;
+    // What is known of this and of earlier timelines, oldest first; bounded.
+    std::vector<TimelineFork> forks;
+    std::uint64_t system_id = 0;  // Of the cluster; 0 if nobody has told it yet.
     // Nobody may observe these nodes (no credentials): roles are the configuration's, the first
     // node is the primary and nothing else is used.
     bool is_blind = false;
 
     const NodeView* find(NodeId id) const;
+    History history_of(Position place) const;
 };
 
 using ClusterViewRef = std::shared_ptr<const ClusterView>;

@@ -34,7 +34,17 @@ struct Observation {
     Lsn lsn;                           // pg_current_wal_insert_lsn() or pg_last_wal_replay_lsn().
     std::int64_t started_unix_us = 0;  // pg_postmaster_start_time(): tells incarnations apart.
 
+    // Of a primary, if it can be told (the last line of its timeline's history file): where the
+    // history of `timeline` left its parent's, and which that is. Else empty; a bound is used.
+    Position timeline_began_at;
+    std::uint32_t wal_block_size = 8192;  // SHOW wal_block_size; see reached().
+
     bool answered() const { return failure.empty(); }
+    // `lsn`, comparable between nodes: on a primary whose last record ends with a page of the log,
+    // pg_current_wal_insert_lsn() lies behind the next page's header (24 bytes, 40 in the first of
+    // a segment), where no standby ever arrives before the next record: pg_last_wal_replay_lsn()
+    // is the page's end. pg_switch_wal() leaves every idle primary like that.
+    Lsn reached() const;
 };
 
 }  // namespace pgweir::cluster

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: PostgreSQL
+#include "pgweir/cluster/cluster_view.h"
+
+#include <algorithm>
+
+namespace pgweir::cluster {
+
+std::string_view words(Trouble trouble) {
+    switch (trouble) {
+        case Trouble::None:
+            return "none";
+        case Trouble::NotSeenYet:
+            return "not seen yet";
+        case Trouble::Unreachable:
+            return "unreachable";
+        case Trouble::Stranger:
+            return "belongs to another cluster";
+        case Trouble::OldTimeline:
+            return "on an old timeline";
+        case Trouble::TwoPrimaries:
+            return "not the only primary";
+        case Trouble::LagTime:
+            return "too far behind in time";
+        case Trouble::LagBytes:
+            return "too far behind in bytes";
+        case Trouble::LagUnknown:
+            return "lag not known";
+        case Trouble::Slow:
+            return "much slower than the others";
+        case Trouble::Drained:
+            return "drained";
+    }
+    return "";
+}
+
+const Sample* NodeView::first_sample_since(Instant since) const {
+    const auto first = std::find_if(samples.begin(), samples.end(), [since](const Sample& sample) {
+        return sample.started_at >= since;
+    });
+    return first == samples.end() ? nullptr : &*first;
+}
+
+const NodeView* ClusterView::find(NodeId id) const {
+    if (!id) return nullptr;
+    const auto node = std::find_if(nodes.begin(), nodes.end(),
+                                   [id](const NodeView& candidate) { return candidate.id == id; });
+    return node == nodes.end() ? nullptr : &*node;
+}
+
+// From the cluster's timeline back to the place's, through the forks that are known: the place has
+// to lie before each of them.
+History ClusterView::history_of(Position place) const {
+    if (place.timeline > timeline) return History::Future;
+    std::uint32_t at = timeline;
+    while (at != place.timeline) {
+        const auto fork = std::find_if(forks.begin(), forks.end(), [at](const TimelineFork& known) {
+            return known.timeline == at;
+        });
+        if (fork == forks.end()) return History::Unknown;
+        if (fork->began_before && place.lsn > fork->began_before) return History::Beyond;
+        if (!fork->began_after || fork->parent == 0) return History::Unknown;
+        if (place.lsn > fork->began_after) return History::Beyond;
+        // A timeline that was skipped is none of this one's ancestors.
+        if (fork->parent < place.timeline) return History::Beyond;
+        at = fork->parent;
+    }
+    return History::Within;
+}
+
+}  // namespace pgweir::cluster
