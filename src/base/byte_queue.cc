@@ -33,6 +33,14 @@ void ByteQueue::append(ByteView bytes) {
     end_ += bytes.size();
 }
 
+void ByteQueue::prepend(ByteView bytes) {
+    if (bytes.empty()) return;
+    ByteQueue joined;
+    joined.append(bytes);
+    joined.append(view());
+    *this = std::move(joined);
+}
+
 void ByteQueue::consume(std::size_t n) {
     PGWEIR_ASSERT(n <= size());
     begin_ += n;

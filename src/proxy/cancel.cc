@@ -51,8 +51,7 @@ bool Core::cancel_locally(std::uint32_t process_id, ByteView secret, ClientId re
     if (key.size() != secret.size() || !auth::equal_in_constant_time(key, secret)) return false;
     if (client->is_waiting && client->session != nullptr) {
         // It runs nothing yet: it just leaves the line.
-        PoolEntry& entry = *client->waits_in;
-        refuse_waiter(entry, client->id, {.reason = wire::RefusalReason::CancelledByUser});
+        refuse_waiting(*client, {.reason = wire::RefusalReason::CancelledByUser});
         finish_requester(requester, requester_worker);
         return true;
     }

@@ -111,6 +111,12 @@ bool Core::pump(Client& client, ByteView bytes, session::Source source, std::siz
             case session::Need::Lease:
                 if (!acquire(client)) return clients_.find(id) != nullptr;
                 continue;
+            case session::Need::Own: {
+                const std::size_t taken = carry_out_own(client, bytes.subspan(used));
+                if (taken == 0) return clients_.find(id) != nullptr;
+                used += taken;
+                continue;
+            }
             case session::Need::Terminate:
                 close_client(client, CloseMode::Flush, "client said good-bye");
                 return false;
@@ -167,27 +173,37 @@ void Core::client_blocked(ClientId id, bool blocked) {
 // --- Leases -----------------------------------------------------------------------------------
 
 bool Core::acquire(Client& client) {
-    PoolEntry* entry = pool_of(*client.tenant);
-    if (entry == nullptr) {
-        dismiss(client, {.reason = wire::RefusalReason::UnknownDatabase,
-                         .subject = client.tenant->database});
-        return false;
-    }
-    if (const auto server = entry->pool.acquire()) {
-        begin_lease(client, *servers_.find(*server), now_);
+    if (client.tenant->cluster != nullptr) return acquire_routed(client);
+    if (PoolEntry* entry = pool_of(*client.tenant)) return acquire_from(client, *entry);
+    dismiss(client,
+            {.reason = wire::RefusalReason::UnknownDatabase, .subject = client.tenant->database});
+    return false;
+}
+
+bool Core::acquire_from(Client& client, PoolEntry& entry) {
+    if (entry.node) begin_load(client, entry.node);
+    if (const auto id = entry.pool.acquire()) {
+        Server& server = *servers_.find(*id);
+        if (!may_serve(client, server)) {
+            entry.pool.lost_leased();
+            close_server(server, "its node is not the primary any more");
+            end_load(client);
+            return wait_for_node(client, route::Reason::NoPrimary, NodeId{});
+        }
+        begin_lease(client, server, now_);
         return true;
     }
-    if (entry->gate.is_failing() && !entry->gate.may_try(now_) && entry->pool.size() == 0) {
+    if (entry.gate.is_failing() && !entry.gate.may_try(now_) && entry.pool.size() == 0) {
         // The servers refuse this tenant: nobody waits for a trial that is not due yet.
-        to_fail_.push_back(entry);
+        to_fail_.push_back(&entry);
     }
     client.is_waiting = true;
-    client.waits_in = entry;
-    client.ticket = entry->pool.wait(client.id, now_);
+    client.waits_in = &entry;
+    client.ticket = entry.pool.wait(client.id, now_);
     if (client.session != nullptr) client.session->wait();
-    open_servers(*entry);
+    open_servers(entry);
     // Behind the first in line everything is due later.
-    if (entry->pool.waiting() == 1) arm(*entry);
+    if (entry.pool.waiting() == 1) arm(entry);
     return false;
 }
 
@@ -202,6 +218,7 @@ void Core::begin_lease(Client& client, Server& server, Instant waited_since) {
     stats.wait_us += static_cast<std::uint64_t>((now_ - waited_since).us);
     if (client.tenant->config.pool_mode == config::PoolMode::Session) server.must_reset = true;
     if (client.is_blocked) pause_server(server, true);
+    if (server.pool->node) begin_routed_lease(client, server);
     if (client.session != nullptr) client.session->begin_lease(*server.session, *effects_);
 }
 
@@ -210,6 +227,7 @@ void Core::end_lease(Client& client, Server& server) {
     client.server = ServerId{};
     client.ready_at = now_;
     server.client = ClientId{};
+    if (server.pool->node) end_routed_lease(client, server);
     pause_server(server, false);
     if (client.session != nullptr) {
         client.session->end_lease();
@@ -254,15 +272,25 @@ void Core::dismiss(Client& client, wire::Refusal refusal) {
 
 void Core::leave_line(Client& client) {
     if (!client.is_waiting) return;
-    client.waits_in->pool.leave(client.ticket);
+    if (client.waits_in != nullptr) {
+        client.waits_in->pool.leave(client.ticket);
+    } else {
+        stop_waiting_for_view(*client.tenant->cluster, client.id);
+        route_timers_.clear(client.id.value);
+    }
     client.is_waiting = false;
     client.waits_in = nullptr;
+    end_load(client);
 }
 
 void Core::forget_client(Client& client, const std::string& reason) {
     leave_line(client);
     if (client.phase == Client::Phase::UserLookup) {
-        for (auto& [id, lookup] : lookups_) std::erase(lookup->askers, client.id);
+        for (auto& [id, errand] : errands_) {
+            if (auto* lookup = dynamic_cast<UserLookup*>(errand.get())) {
+                std::erase(lookup->askers, client.id);
+            }
+        }
     }
     if (client.phase == Client::Phase::Console) --console_clients_;
     if (client.server) {
@@ -272,6 +300,7 @@ void Core::forget_client(Client& client, const std::string& reason) {
         client.server = ServerId{};
         orphan(server, mid_frame);
     }
+    end_load(client);
     if (client.tenant != nullptr) {
         --client.tenant->clients;
         if (settings_->general.log_disconnections() && logs(LogLevel::Info)) {
@@ -316,7 +345,10 @@ Instant Core::client_deadline(const Client& client, wire::Refusal* refusal) cons
                  wire::RefusalReason::PartialMessageTimeout);
     }
     if (!client.server) {
-        if (!client.is_waiting) {
+        if (client.session->has_deferred_begin()) {
+            consider(client.ready_at, config.idle_transaction_timeout,
+                     wire::RefusalReason::IdleTransactionTimeout);
+        } else if (!client.is_waiting) {
             consider(client.ready_at, config.client_idle_timeout,
                      wire::RefusalReason::ClientIdleTimeout);
         }

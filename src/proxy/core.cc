@@ -34,7 +34,15 @@ Core::Core(ProxyParts parts, Instant now)
       hba_(compile_hba(*settings_)),
       users_(build_users(*settings_), {.found_lifetime = settings_->general.auth_query_cache()}),
       statements_(settings_->limits.prepared_statements_memory().bytes, seed_from(parts_.entropy)),
-      server_ids_(parts_.worker) {}
+      server_ids_(parts_.worker),
+      judge_({.cache_bytes_max = settings_->routing.shapes_memory().bytes},
+             seed_from(parts_.entropy)) {
+    // Nodes are observed from the start, so that the first client need not wait for it.
+    for (const auto& [name, database] : settings_->databases()) {
+        const config::EffectivePool config = settings_->pool_for(name, {});
+        if (config.nodes.size() > 1) cluster_of(name, config);
+    }
+}
 
 Core::~Core() {
     // Sessions hold statements, which live in the directory.
@@ -74,7 +82,7 @@ void Core::dispatch(Event& event) {
                    [this](ServerClosed& e) { server_closed(e.server, e.reason); },
                    [this](ServerBlocked& e) { server_blocked(e.server, true); },
                    [this](ServerDrained& e) { server_blocked(e.server, false); },
-                   [](NodeObserved&) {},
+                   [this](NodeObserved& e) { node_observed(e); },
                    [this](Posted& e) { posted(e); },
                    [this](Woken&) { on_woken(); },
                    [this](SettingsChanged& e) { settings_changed(std::move(e.settings)); },
@@ -87,7 +95,9 @@ void Core::dispatch(Event& event) {
 // Work that events leave behind, so that no table changes under anybody's feet: clients whose
 // input goes on, pools that may ask for a permit again.
 void Core::finish_event() {
-    while (!to_pump_.empty() || !to_fail_.empty() || is_retry_wanted_) {
+    while (!to_pump_.empty() || !to_fail_.empty() || is_retry_wanted_ ||
+           now_ >= clusters_deadline_) {
+        clusters_timer();
         for (PoolEntry* entry : std::exchange(to_fail_, {})) {
             fail_waiters(*entry, trouble_refusal(*entry));
         }
@@ -109,7 +119,7 @@ void Core::finish_event() {
 
 Instant Core::next_deadline() {
     return std::min({client_timers_.next(), server_timers_.next(), pool_timers_.next(),
-                     drain_deadline_, stats_deadline_});
+                     drain_deadline_, stats_deadline_, clusters_deadline_, route_timers_.next()});
 }
 
 void Core::on_woken() {
@@ -126,6 +136,12 @@ void Core::on_woken() {
         } else if (CancelLink* link = cancels_.find(ServerId{*key})) {
             cancel_ended(*link, false);
         }
+    }
+    while (const auto key = route_timers_.expire(now_)) {
+        Client* client = clients_.find(ClientId{*key});
+        if (client == nullptr || !client->is_waiting || client->waits_in != nullptr) continue;
+        stop_waiting_for_view(*client->tenant->cluster, client->id);
+        view_waiter_goes_on(client->id);
     }
     while (const auto key = pool_timers_.expire(now_)) {
         auto found = pools_by_id_.find(*key);

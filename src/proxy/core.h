@@ -10,7 +10,10 @@
 //   servers.cc      servers after that: bytes, loss, cleaning
 //   pools.cc        tenants and pools: who gets a server, when one is opened or closed
 //   cancel.cc       cancel requests
-//   lookups.cc      auth_query
+//   errands.cc      queries of pgweir's own: auth_query, the catalogs
+//   clusters.cc     nodes: looks at them, views of them, who waits for one
+//   routing.cc      where a client's unit runs; reads that run again elsewhere
+//   own_commands.cc SET, RESET and SHOW of pgweir's own parameters
 //   console.cc      the console and its answers
 //   exchange.cc     what workers say to one another
 //   lifecycle.cc    settings, pause, shutdown
@@ -32,6 +35,7 @@
 #include "pgweir/base/timer_queue.h"
 #include "pgweir/proxy/event.h"
 #include "pgweir/proxy/proxy.h"
+#include "proxy/catalog_read.h"
 #include "proxy/messages.h"
 #include "proxy/tables.h"
 #include "proxy/user_lookup.h"
@@ -73,6 +77,7 @@ class Core {
     void admit_to_console(Client& client);
     bool admit_to_database(Client& client);
     bool read_startup_parameters(Client& client);
+    bool take_own_startup(Client& client, std::string_view name, std::string_view value);
     void begin_greeting(Client& client);
     // The client's server shows what the startup parameters come to.
     void try_parameters(Client& client, Server& server);
@@ -102,6 +107,7 @@ class Core {
     void pause_client(Client& client, bool pause);
     // A server for the client: at once (true), or a place in line.
     bool acquire(Client& client);
+    bool acquire_from(Client& client, PoolEntry& entry);
     void begin_lease(Client& client, Server& server, Instant waited_since);
     // The client's server goes back; the client stays.
     void end_lease(Client& client, Server& server);
@@ -149,7 +155,10 @@ class Core {
     // --- pools.cc
     Tenant& tenant_of(const std::string& database, const std::string& user);
     void configure(Tenant& tenant);
+    // For what is no unit of a client: the only node's, or the primary's. Null: none is known.
     PoolEntry* pool_of(Tenant& tenant);
+    PoolEntry& pool_on(Tenant& tenant, const NodeAddress& address);
+    PoolEntry& pool_on(Tenant& tenant, const cluster::NodeView& node);
     pool::LoginGate& gate_of(const NodeAddress& address);
     void open_servers(PoolEntry& entry);
     std::optional<pool::Permit> permit_for(PoolEntry& entry);
@@ -164,6 +173,8 @@ class Core {
     Instant pool_deadline(PoolEntry& entry);
     void notify_and_refuse(PoolEntry& entry);
     void refuse_waiter(PoolEntry& entry, ClientId id, const wire::Refusal& refusal);
+    // The client waits, for a server or for a node, and does so in vain.
+    void refuse_waiting(Client& client, const wire::Refusal& refusal);
     void fail_waiters(PoolEntry& entry, const wire::Refusal& refusal);
     wire::Refusal wait_timeout_refusal(PoolEntry& entry) const;
     wire::Refusal trouble_refusal(PoolEntry& entry) const;
@@ -185,12 +196,67 @@ class Core {
     // Another worker has done with the request, or knows nothing of it.
     void cancel_answered(ClientId requester);
 
-    // --- lookups.cc
+    // --- errands.cc
+    Errand* find_errand(ClientId id);
+    ClientId new_errand_id() { return ClientId{kErrandBit | ++last_errand_}; }
+    bool run_errand(Errand& errand, Tenant& tenant);
+    void errand_granted(Errand& errand, Server& server);
+    void errand_ended(Errand& errand, Server* server, const std::string& failure);
     void look_up_user(Client& client, auth::AuthMethod method);
-    void lookup_granted(UserLookup& lookup, Server& server);
-    void lookup_ended(UserLookup& lookup, Server* server);
-    void lookup_failed(UserLookup& lookup, const std::string& why);
-    UserLookup* find_lookup(ClientId id);
+    void user_found(UserLookup& lookup);
+    void user_lookup_failed(UserLookup& lookup, const std::string& why);
+    void want_catalog(Tenant& tenant);
+    void catalog_read(CatalogRead& reading, const std::string& failure);
+    void schema_changed(const std::string& database);
+    void spread_catalog(const std::string& database, const sql::CatalogRef& catalog);
+
+    // --- clusters.cc
+    void configure_cluster(Tenant& tenant);
+    ClusterEntry& cluster_of(const std::string& database, const config::EffectivePool& config);
+    void observe(ClusterEntry& entry, const std::string& database,
+                 const std::vector<NodeAddress>& nodes);
+    void node_observed(NodeObserved& event);
+    void look_wanted(const LookWanted& wanted, WorkerIndex from);
+    void look(ClusterEntry& entry);
+    void clusters_timer();
+    void take_view(ClusterEntry& entry, cluster::ClusterViewRef view);
+    void want_look(ClusterEntry& entry, NodeId node);
+    void ask_looks_again(ClusterEntry& entry);
+    void suspect(const PoolEntry& entry, cluster::Suspicion why);
+    void suspect(ClusterEntry& entry, NodeId node, cluster::Suspicion why);
+    void wait_for_view(ClusterEntry& entry, ClientId id);
+    void stop_waiting_for_view(ClusterEntry& entry, ClientId id);
+    void view_waiter_goes_on(ClientId id);
+    // Waiters of a pool whose node does not serve them any more find another.
+    void reroute_waiters(PoolEntry& entry);
+    // As that; and they do not come back to it at once.
+    void avoid(PoolEntry& entry);
+    std::size_t place_of(const ClusterEntry& entry, NodeId node) const;
+
+    // --- routing.cc
+    bool acquire_routed(Client& client);
+    route::Request request_of(const Client& client) const;
+    bool follow(Client& client, const route::Route& route);
+    bool wait_for_node(Client& client, route::Reason reason, NodeId otherwise);
+    bool may_serve(const Client& client, const Server& server);
+    void begin_routed_lease(Client& client, Server& server);
+    void end_routed_lease(Client& client, Server& server);
+    PoolEntry* primary_pool(Tenant& tenant);
+    void begin_load(Client& client, NodeId node);
+    void end_load(Client& client);
+    void unit_refused(Server& server, Client& client, const session::ServerNews& news);
+    void note_retry(Client& client, const Server& server);
+    bool spends_retry(ClusterEntry& entry);
+    void refuse_routed(Client& client, wire::Refusal refusal);
+    std::string why_no_node(const Tenant& tenant) const;
+
+    // --- own_commands.cc
+    std::size_t carry_out_own(Client& client, ByteView bytes);
+    std::optional<session::LocalAnswer> answer_of(Client& client, const sql::OwnSetting& setting);
+    static std::optional<wire::Refusal> wish_of(session::RouteWish& wish, std::string_view name,
+                                                std::string_view value);
+    std::optional<wire::Refusal> set_own(Client& client, const std::string& name,
+                                         const std::string& value);
 
     // --- console.cc
     void console_bytes(Client& client, ByteView bytes);
@@ -253,8 +319,16 @@ class Core {
     IdAllocator<ServerId> server_ids_;
     std::vector<ServerId> freed_server_ids_;
     std::unordered_map<std::uint64_t, ClientId> cancel_keys_;
-    std::map<std::uint64_t, std::unique_ptr<UserLookup>> lookups_;
-    std::uint64_t last_lookup_ = 0;
+    std::map<std::uint64_t, std::unique_ptr<Errand>> errands_;
+    std::uint64_t last_errand_ = 0;
+    session::Judge judge_;
+    std::map<std::string, std::unique_ptr<ClusterEntry>> clusters_;
+    std::map<std::string, std::unique_ptr<CatalogEntry>> catalogs_;
+    std::uint64_t last_catalog_ = 0;
+    std::uint64_t last_node_ = 0;
+    Instant clusters_deadline_ = Instant::never();
+    Instant hint_logged_at_{};
+    TimerQueue route_timers_;  // Clients that wait for another view.
 
     TimerQueue client_timers_;
     TimerQueue server_timers_;

@@ -26,6 +26,17 @@ void Core::posted(Posted& event) {
         is_retry_wanted_ = true;
     } else if (auto* need = dynamic_cast<NeedServer*>(message)) {
         make_room(need->key, need->scope, nullptr);
+    } else if (auto* changed = dynamic_cast<ViewChanged*>(message)) {
+        auto found = clusters_.find(changed->cluster);
+        if (found != clusters_.end()) take_view(*found->second, std::move(changed->view));
+    } else if (auto* wanted_look = dynamic_cast<LookWanted*>(message)) {
+        look_wanted(*wanted_look, event.from);
+    } else if (auto* suspected = dynamic_cast<NodeSuspected*>(message)) {
+        auto found = clusters_.find(suspected->cluster);
+        if (found != clusters_.end()) suspect(*found->second, suspected->node, suspected->why);
+    } else if (auto* schema = dynamic_cast<SchemaChanged*>(message)) {
+        auto found = catalogs_.find(schema->database);
+        if (found != catalogs_.end()) spread_catalog(schema->database, nullptr);
     } else if (auto* cancel = dynamic_cast<CancelWanted*>(message)) {
         if (!cancel_locally(cancel->process_id, cancel->secret, cancel->requester, event.from)) {
             finish_requester(cancel->requester, event.from);

@@ -28,7 +28,10 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
         }
         for (auto& [key, entry] : pools_) {
             if (&entry->tenant != tenant.get()) continue;
-            const bool is_current = !after.nodes.empty() && after.nodes.front() == entry->address;
+            // Of several nodes each is; of one, that one.
+            const bool is_current = std::find(after.nodes.begin(), after.nodes.end(),
+                                              entry->address) != after.nodes.end();
+            if (tenant->cluster == nullptr) entry->node = NodeId{};
             if (other_server || !is_current) ++entry->generation;
             if (other_server || !is_current) {
                 while (const ServerId id = entry->pool.take_idle()) {
@@ -50,6 +53,7 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
 
 // Who waits for a node that is no longer the database's waits for the new one.
 void Core::move_waiters(PoolEntry& from, Tenant& tenant) {
+    if (tenant.cluster != nullptr) return reroute_waiters(from);
     PoolEntry* to = pool_of(tenant);
     std::vector<pool::Waiter> waiting;
     from.pool.line().for_each([&](const pool::Waiter& waiter) { waiting.push_back(waiter); });
@@ -60,10 +64,10 @@ void Core::move_waiters(PoolEntry& from, Tenant& tenant) {
                 {.reason = wire::RefusalReason::UnknownDatabase, .subject = tenant.database});
             continue;
         }
-        if (UserLookup* lookup = find_lookup(waiter.client)) {
-            from.pool.leave(lookup->ticket);
-            lookup->waits_in = to;
-            lookup->ticket = to->pool.wait(waiter.client, waiter.since);
+        if (Errand* errand = find_errand(waiter.client)) {
+            from.pool.leave(errand->ticket);
+            errand->waits_in = to;
+            errand->ticket = to->pool.wait(waiter.client, waiter.since);
             continue;
         }
         Client& client = *clients_.find(waiter.client);

@@ -243,6 +243,8 @@ bool Core::read_startup_parameters(Client& client) {
         wanted.put("application_name", client.tenant->config.application_name, false);
     }
     for (const auto& [name, value] : startup.parameters) {
+        if (!take_own_startup(client, name, value)) return false;
+        if (name.starts_with("pgweir.")) continue;
         if (name == "user" || name == "database" || name == "replication" ||
             name.starts_with("_pq_.") || is_ignored(name)) {
             continue;
@@ -256,7 +258,9 @@ bool Core::read_startup_parameters(Client& client) {
                 return false;
             }
             for (const auto& [option, setting] : *options) {
-                if (!is_ignored(option)) wanted.put(option, setting, false);
+                if (!take_own_startup(client, option, setting)) return false;
+                if (option.starts_with("pgweir.") || is_ignored(option)) continue;
+                wanted.put(option, setting, false);
             }
             continue;
         }
@@ -270,6 +274,16 @@ bool Core::read_startup_parameters(Client& client) {
     }
     client.startup = parameters_.intern(std::move(wanted));
     return true;
+}
+
+// pgweir.consistency and pgweir.route may be said at login. False if the client was refused.
+bool Core::take_own_startup(Client& client, std::string_view name, std::string_view value) {
+    if (!name.starts_with("pgweir.")) return true;
+    auto refusal = wish_of(client.wish, name.substr(7), value);
+    if (!refusal) return true;
+    refusal->moment = wire::RefusalMoment::Login;
+    refuse(client, std::move(*refusal));
+    return false;
 }
 
 void Core::begin_greeting(Client& client) {
@@ -343,6 +357,13 @@ void Core::parameters_tried(Client& client, Server& server, bool failed) {
 }
 
 void Core::greet(Client& client, session::ParametersRef reported) {
+    if (client.tenant->cluster != nullptr && reported->find("in_hot_standby") != nullptr) {
+        // Which node answered the login is chance; what the client talks to is not.
+        const bool is_alias = client.tenant->config.route == config::DatabaseRoute::Replica;
+        session::ParameterSet told = *reported;
+        told.put("in_hot_standby", is_alias ? "on" : "off", true);
+        reported = parameters_.intern(std::move(told));
+    }
     Bytes out;
     wire::authentication_ok(out);
     for (const session::Parameter& parameter : reported->all()) {
@@ -362,6 +383,7 @@ void Core::greet(Client& client, session::ParametersRef reported) {
 
     client.session = std::make_unique<session::ClientSession>(
         client.id, client.tenant->rules, statements_, parameters_, std::move(reported));
+    client.session->wish() = client.wish;
     client.phase = Client::Phase::Session;
     client.ready_at = now_;
     client.session->input() = std::move(client.login->input());

@@ -33,6 +33,26 @@ struct CancelFinished : Message {
     ClientId requester;
 };
 
+// The worker that observes a cluster has seen something new.
+struct ViewChanged : Message {
+    std::string cluster;
+    cluster::ClusterViewRef view;
+};
+// To that worker: somebody waits for a look at the node that starts now or later.
+struct LookWanted : Message {
+    std::string cluster;
+    NodeId node;
+};
+struct NodeSuspected : Message {
+    std::string cluster;
+    NodeId node;
+    cluster::Suspicion why = cluster::Suspicion::ConnectionLost;
+};
+// What the catalogs say of this database may have changed.
+struct SchemaChanged : Message {
+    std::string database;
+};
+
 struct ShowWanted : Message {
     std::uint64_t ticket = 0;
     admin::ShowParts parts;

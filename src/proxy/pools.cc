@@ -71,13 +71,16 @@ Tenant& Core::tenant_of(const std::string& database, const std::string& user) {
 
 void Core::configure(Tenant& tenant) {
     tenant.pool = nullptr;
+    tenant.catalog = nullptr;
     tenant.config = settings_->pool_for(tenant.database, tenant.user);
     tenant.rules = {.carries_statements = tenant.config.pool_mode != config::PoolMode::Session,
                     .forbids_transactions = tenant.config.pool_mode == config::PoolMode::Statement,
                     .server_statements_max = settings_->limits.max_prepared_statements(),
                     .client_statements_max = settings_->limits.max_client_prepared_statements(),
                     .message_bytes_max = settings_->limits.max_message_size().bytes,
-                    .buffered_bytes_max = settings_->limits.max_buffered_message().bytes};
+                    .buffered_bytes_max = settings_->limits.max_buffered_message().bytes,
+                    .split = {}};
+    configure_cluster(tenant);
     const config::EffectivePool& config = tenant.config;
     tenant.has_client_timeouts = config.query_timeout || config.transaction_timeout ||
                                  config.idle_transaction_timeout || config.client_idle_timeout;
@@ -93,12 +96,26 @@ void Core::configure(Tenant& tenant) {
 }
 
 PoolEntry* Core::pool_of(Tenant& tenant) {
+    if (tenant.cluster != nullptr) return primary_pool(tenant);
     if (tenant.pool != nullptr) return tenant.pool;
     if (tenant.config.nodes.empty()) return nullptr;
-    const NodeAddress& node = tenant.config.nodes.front();
+    return tenant.pool = &pool_on(tenant, tenant.config.nodes.front());
+}
+
+PoolEntry& Core::pool_on(Tenant& tenant, const cluster::NodeView& node) {
+    for (const auto& [id, entry] : tenant.node_pools) {
+        if (id == node.id) return *entry;
+    }
+    PoolEntry& entry = pool_on(tenant, node.address);
+    entry.node = node.id;
+    tenant.node_pools.emplace_back(node.id, &entry);
+    return entry;
+}
+
+PoolEntry& Core::pool_on(Tenant& tenant, const NodeAddress& node) {
     pool::PoolKey key{tenant.database, tenant.user, text(node)};
     auto found = pools_.find(key);
-    if (found != pools_.end()) return tenant.pool = found->second.get();
+    if (found != pools_.end()) return *found->second;
     const auto& timeouts = settings_->timeouts;
     const PoolId id{++last_pool_};
     auto entry = std::make_unique<PoolEntry>(
@@ -107,7 +124,7 @@ PoolEntry* Core::pool_of(Tenant& tenant) {
     entry->node_gate = &gate_of(entry->address);
     if (paused_.contains(tenant.database) || paused_.contains("")) entry->pool.pause();
     pools_by_id_[id.value] = entry.get();
-    return tenant.pool = pools_.emplace(std::move(key), std::move(entry)).first->second.get();
+    return *pools_.emplace(std::move(key), std::move(entry)).first->second;
 }
 
 pool::LoginGate& Core::gate_of(const NodeAddress& address) {
@@ -234,10 +251,17 @@ void Core::retry_starving() {
 
 void Core::grant(const pool::Grant& granted) {
     Server& server = *servers_.find(granted.server);
-    if (UserLookup* lookup = find_lookup(granted.client)) return lookup_granted(*lookup, server);
+    if (Errand* errand = find_errand(granted.client)) return errand_granted(*errand, server);
     Client& client = *clients_.find(granted.client);
     client.is_waiting = false;
     client.waits_in = nullptr;
+    if (!may_serve(client, server)) {
+        server.pool->pool.lost_leased();
+        close_server(server, "its node is not the primary any more");
+        end_load(client);
+        wait_for_node(client, route::Reason::NoPrimary, NodeId{});
+        return;
+    }
     begin_lease(client, server, granted.waited_since);
     if (client.phase == Client::Phase::Greeting) return try_parameters(client, server);
     to_pump_.push_back(client.id);
@@ -372,22 +396,26 @@ wire::Refusal Core::trouble_refusal(PoolEntry& entry) const {
 }
 
 void Core::refuse_waiter(PoolEntry& entry, ClientId id, const wire::Refusal& refusal) {
-    if (UserLookup* lookup = find_lookup(id)) {
-        entry.pool.leave(lookup->ticket);
-        lookup->waits_in = nullptr;
-        return lookup_failed(*lookup, wire::describe(refusal).message);
+    if (Errand* errand = find_errand(id)) {
+        entry.pool.leave(errand->ticket);
+        errand->waits_in = nullptr;
+        return errand_ended(*errand, nullptr, wire::describe(refusal).message);
     }
-    Client* client = clients_.find(id);
-    if (client == nullptr) return;
-    leave_line(*client);
-    if (client->session == nullptr) return refuse(*client, refusal);
+    if (Client* client = clients_.find(id)) refuse_waiting(*client, refusal);
+}
+
+void Core::refuse_waiting(Client& client, const wire::Refusal& refusal) {
+    leave_line(client);
+    client.routed_at = Instant{};
+    client.has_waited_enough = false;
+    if (client.session == nullptr) return refuse(client, refusal);
     if (settings_->general.log_pooler_errors()) {
-        log(LogLevel::Warning, "client " + client->host + ":" + std::to_string(client->port) +
-                                   ": " + wire::describe(refusal).message);
+        log(LogLevel::Warning, "client " + client.host + ":" + std::to_string(client.port) + ": " +
+                                   wire::describe(refusal).message);
     }
-    client->ready_at = now_;
-    client->session->refuse_unit(refusal, *effects_);
-    to_pump_.push_back(id);
+    client.ready_at = now_;
+    client.session->refuse_unit(refusal, *effects_);
+    to_pump_.push_back(client.id);
 }
 
 void Core::fail_waiters(PoolEntry& entry, const wire::Refusal& refusal) {

@@ -177,6 +177,12 @@ void Core::login_failed(Server& server, const session::ServerLoginFailure& failu
                                                  .detail = entry.last_failure});
     }
     if (refuses_tenant) fail_waiters(entry, trouble_refusal(entry));
+    if (!refuses_tenant && entry.node) {
+        suspect(entry, cluster::Suspicion::ConnectRefused);
+        // Reads need not wait for this node; the primary's line waits.
+        ClusterEntry& cluster = *entry.tenant.cluster;
+        if (cluster.view != nullptr && cluster.view->primary != entry.node) avoid(entry);
+    }
     arm(entry);
 }
 

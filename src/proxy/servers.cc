@@ -54,8 +54,8 @@ void Core::leased_bytes(Server& server, ByteView bytes) {
         if (client != nullptr) effects_->send(client->id, bytes);
         return;
     }
-    if (server.lookup_for) {
-        if (UserLookup* lookup = find_lookup(server.lookup_for)) lookup->on_bytes(bytes);
+    if (server.errand) {
+        if (Errand* errand = find_errand(server.errand)) errand->on_bytes(bytes);
     }
     session::ClientSession* session = client != nullptr ? client->session.get() : nullptr;
     if (client != nullptr) client->tenant->stats.sent_bytes += bytes.size();
@@ -82,6 +82,8 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
         stats.query_us += static_cast<std::uint64_t>((now_ - client->query_at).us);
         client->ready_at = client->query_at = now_;
     }
+    if (news.role_reported) suspect(*server.pool, cluster::Suspicion::RoleReport);
+    if (news.refused_unit && client != nullptr) return unit_refused(server, *client, news);
     if (news.closes_client && client != nullptr) {
         return close_client(*client, CloseMode::Flush, "the server ended the session");
     }
@@ -93,12 +95,9 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
     if (server.session->said_fatal()) {
         return drop_server(server, server.session->fatal_message(), CloseMode::Flush);
     }
-    if (server.lookup_for) {
-        if (server.session->is_ready()) {
-            if (UserLookup* lookup = find_lookup(server.lookup_for)) {
-                return lookup_ended(*lookup, &server);
-            }
-        }
+    if (server.errand) {
+        if (!server.session->is_ready()) return;
+        if (Errand* errand = find_errand(server.errand)) errand_ended(*errand, &server, {});
         return;
     }
     if (server.phase == Server::Phase::Idle && !server.session->is_ready()) {
@@ -132,6 +131,17 @@ void Core::settings_failed(Server& server, Client* client) {
     if (client != nullptr && client->phase == Client::Phase::Greeting) {
         // ReadyForQuery follows; the client is told why now.
         return parameters_tried(*client, server, true);
+    }
+    if (client != nullptr && server.session->replay().holds()) {
+        // Reads, of whose answer nothing was passed on: they run again elsewhere.
+        client->session->undo(*server.session);
+        client->session->take_back(*server.session, session::Replay::From::Front);
+        note_retry(*client, server);
+        end_load(*client);
+        client->server = ServerId{};
+        server.client = ClientId{};
+        to_pump_.push_back(client->id);
+        return drop_server(server, "settings could not be set or reset", CloseMode::Abort);
     }
     if (client != nullptr) {
         abandon(server, *client,
@@ -315,7 +325,10 @@ void Core::drop_server(Server& server, const std::string& reason, CloseMode mode
 void Core::forget_server(Server& server, const std::string& reason) {
     PoolEntry& entry = *server.pool;
     Client* client = server.client ? clients_.find(server.client) : nullptr;
-    UserLookup* lookup = server.lookup_for ? find_lookup(server.lookup_for) : nullptr;
+    Errand* errand = server.errand ? find_errand(server.errand) : nullptr;
+    if (server.phase != Server::Phase::Closing && !reason.empty()) {
+        suspect(entry, cluster::Suspicion::ConnectionLost);
+    }
     switch (server.phase) {
         case Server::Phase::Idle:
             entry.pool.lost_idle(server.id);
@@ -335,7 +348,7 @@ void Core::forget_server(Server& server, const std::string& reason) {
     freed_server_ids_.push_back(record->id);
     record->permit.give_back();
     permit_freed();
-    if (lookup != nullptr) lookup_failed(*lookup, "the server was lost");
+    if (errand != nullptr) errand_ended(*errand, nullptr, "the server was lost");
     if (client != nullptr) {
         client->server = ServerId{};
         if (client->phase == Client::Phase::Raw) {
@@ -343,6 +356,8 @@ void Core::forget_server(Server& server, const std::string& reason) {
         } else if (client->phase == Client::Phase::Greeting) {
             begin_greeting(*client);
         } else if (client->session != nullptr) {
+            end_load(*client);
+            if (record->session->replay().is_active()) note_retry(*client, *record);
             if (!client->session->server_lost(*record->session, entry.pool.key().text(),
                                               *effects_)) {
                 close_client(*client, CloseMode::Abort, "its server was lost in a message");

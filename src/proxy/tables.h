@@ -13,10 +13,15 @@
 #include "pgweir/auth/secret.h"
 #include "pgweir/base/ids.h"
 #include "pgweir/base/instant.h"
+#include "pgweir/cluster/cluster.h"
+#include "pgweir/cluster/cluster_view.h"
+#include "pgweir/cluster/freshness.h"
+#include "pgweir/config/monitor_login.h"
 #include "pgweir/config/settings.h"
 #include "pgweir/pool/limits.h"
 #include "pgweir/pool/login_gate.h"
 #include "pgweir/pool/pool.h"
+#include "pgweir/route/router.h"
 #include "pgweir/session/client_login.h"
 #include "pgweir/session/client_session.h"
 #include "pgweir/session/server_login.h"
@@ -25,6 +30,48 @@
 namespace pgweir::proxy {
 
 struct PoolEntry;
+
+// What this worker counts of its traffic to one node.
+struct NodeStats {
+    std::uint64_t reads = 0;    // Leases for reads.
+    std::uint64_t writes = 0;   // All others.
+    std::uint64_t retries = 0;  // Reads that it refused or lost, and that ran again elsewhere.
+};
+
+// The nodes of one or several databases. One worker observes them; all route by its views.
+struct ClusterEntry {
+    std::string key;  // The nodes, as text: the same for all workers.
+    // Null until the first has come.
+    cluster::ClusterViewRef view;
+    // These run parallel to view->nodes.
+    std::vector<route::NodeLoad> loads;
+    std::vector<NodeStats> stats;
+    // Clients and errands that wait for another view.
+    std::vector<ClientId> waiting;
+    // By node: since when somebody needs a look that has not come yet.
+    struct Wanted {
+        NodeId node;
+        Instant since;
+        Instant last_seen;  // Start of the newest sample when the look was asked for.
+    };
+    std::vector<Wanted> wanted;
+    // Reads that ran again elsewhere, lately: while there are too many, reads go to the primary.
+    std::uint64_t retries_left = 10;
+    Instant retries_renewed{};
+    std::uint64_t reads_lately = 0;
+
+    // Only at the worker that observes them.
+    std::unique_ptr<cluster::Cluster> observed;
+    std::shared_ptr<const MonitorLogin> login;
+};
+
+// What is known of one database's functions, operators and relations.
+struct CatalogEntry {
+    sql::CatalogRef catalog;  // Null: not read yet, or it may have changed.
+    ClientId reading;         // The errand, if one is under way.
+    Instant read_at{};
+    Instant try_at{};  // Not before this.
+};
 
 // One (database, user) as clients name them: what holds for all of its pools.
 struct Tenant {
@@ -35,7 +82,13 @@ struct Tenant {
     auth::LoginSecret secret;  // Learnt from the last login that told one.
     std::size_t clients = 0;
     bool has_client_timeouts = false;
-    PoolEntry* pool = nullptr;  // Where its route leads, as long as `config` stays.
+    // With one node: its pool, as long as `config` stays.
+    PoolEntry* pool = nullptr;
+    // With several: the cluster, and the pools on its nodes.
+    ClusterEntry* cluster = nullptr;
+    std::vector<std::pair<NodeId, PoolEntry*>> node_pools;
+    CatalogEntry* catalog = nullptr;
+    route::RouteRules route_rules;
     // Parameters of a fresh server, and what became of them with a client's startup parameters:
     // such a client can be greeted without a server.
     session::ParametersRef base;
@@ -60,6 +113,7 @@ struct PoolEntry {
 
     Tenant& tenant;
     NodeAddress address;
+    NodeId node;  // Null if the database has one node only.
     pool::Pool pool;
     pool::LoginGate* node_gate = nullptr;  // Of the node, shared by its pools; never null.
     pool::LoginGate gate;                  // Closed while the servers refuse this tenant.
@@ -101,7 +155,7 @@ struct Client {
 
     ClientId id;
     Phase phase = Phase::Login;
-    bool is_waiting = false;  // In the line of `waits_in`.
+    bool is_waiting = false;  // In the line of `waits_in`, or (null) for another view.
     bool is_paused = false;   // We asked not to read it.
     bool is_blocked = false;  // It does not read.
     bool is_tls = false;
@@ -128,6 +182,17 @@ struct Client {
     Instant query_at;  // Its server has owed answers since.
     Instant blocked_at;
     Instant timer = Instant::never();
+
+    // --- Of a database with several nodes.
+    session::RouteWish wish;  // Said at login.
+    cluster::Freshness freshness;
+    Instant routed_at{};    // Since when the unit at the front has wanted a node; 0: it does not.
+    NodeId avoid;           // This node has refused or lost the unit at the front,
+    Instant avoid_since{};  // at this moment.
+    NodeId load_node;       // Where it counts as load, since
+    Instant load_since{};
+    bool leases_for_read = false;
+    bool has_waited_enough = false;  // For a fresh standby.
 };
 
 struct Server {
@@ -156,7 +221,7 @@ struct Server {
     std::unique_ptr<session::ServerLogin> login;
     std::unique_ptr<session::ServerSession> session;
     ClientId client;
-    ClientId lookup_for;  // A login that waits for auth_query's answer.
+    ClientId errand;  // A query of pgweir's own that leases it.
     pool::Permit permit;
     bool is_tls = false;
     Instant opened_at;

@@ -20,6 +20,22 @@ std::string text_of(Byte tag) {
     return std::string(wire::name_of(static_cast<wire::FrontendTag>(tag)));
 }
 
+// A message that is part of what runs: not Sync or Flush by themselves, not COPY data.
+bool belongs_to_unit(Byte tag) {
+    switch (tag) {
+        case 'Q':
+        case 'F':
+        case 'P':
+        case 'B':
+        case 'D':
+        case 'E':
+        case 'C':
+            return true;
+        default:
+            return false;
+    }
+}
+
 bool is_small_message(Byte tag) {
     switch (tag) {
         case 'E':
@@ -86,7 +102,27 @@ std::size_t ClientSession::Relay::message(ByteView bytes) {
     }
     if (client.lost_ != nullptr) return in_lost_transaction(tag, bytes, size);
     if (client.skips_to_sync_ && tag != 'S' && tag != 'X') return drop(bytes, size);
-    return dispatch(tag, bytes, size);
+    return client.is_split() ? split(tag, bytes, size) : dispatch(tag, bytes, size);
+}
+
+// As dispatch, for a client whose reads are split: a unit is looked at before it is begun.
+std::size_t ClientSession::Relay::split(Byte tag, ByteView bytes, std::size_t size) {
+    const bool begins = belongs_to_unit(tag) && !client.is_unit_open_;
+    if (begins) {
+        const Begun begun = begin_unit(bytes);
+        if (!begun.go) return begun.taken;
+    }
+    const std::size_t taken = dispatch(tag, bytes, size);
+    if (taken == 0) {
+        if (std::exchange(is_copied, false)) server->replay().remove_last();
+        return 0;
+    }
+    is_copied = false;
+    if (begins) unit_begun();
+    client.unit_left_ -=
+        static_cast<std::uint32_t>(std::min<std::size_t>(taken, client.unit_left_));
+    if (tag == 'Q' || tag == 'F' || tag == 'S') client.is_unit_open_ = false;
+    return taken;
 }
 
 std::size_t ClientSession::Relay::dispatch(Byte tag, ByteView bytes, std::size_t size) {
@@ -197,8 +233,14 @@ std::size_t ClientSession::Relay::sync(ByteView bytes, std::size_t size) {
     }
     client.skips_to_sync_ = false;
     if (server == nullptr) {
-        // Nothing is open: the answer is known.
-        effects.send(client.id_, effects.keep(wire::kReadyForQueryIdle));
+        // Nothing is open on a server: the answer is known.
+        if (client.deferred_ != nullptr) {
+            Bytes out;
+            wire::ready_for_query(out, wire::TransactionStatus::InTransaction);
+            effects.send(client.id_, effects.keep(out));
+        } else {
+            effects.send(client.id_, effects.keep(wire::kReadyForQueryIdle));
+        }
         return size;
     }
     if (server->answers().size() >= kAnswersMax) {

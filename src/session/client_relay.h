@@ -22,6 +22,8 @@ struct ClientSession::Relay {
     // Something of this pass lies in scratch already: what follows is copied behind it, so that
     // it goes out in one piece.
     bool gathers;
+    // The unit that is begun was copied, so that it can be taken back.
+    bool is_copied = false;
 
     Step run(ByteView bytes);
 
@@ -30,6 +32,21 @@ struct ClientSession::Relay {
     std::size_t message(ByteView bytes);
     std::size_t dispatch(Byte tag, ByteView bytes, std::size_t size);
 
+    // --- client_units.cc
+    enum class IsFirst : std::uint8_t { No, Yes };  // Of its lease.
+    struct Begun {
+        bool go = false;
+        std::size_t taken = 0;
+    };
+    Begun begin_unit(ByteView bytes);
+    Begun send_unit(ByteView bytes, IsFirst is_first);
+    void unit_begun();
+    bool may_follow(const Unit& unit) const;
+    std::size_t answer_transaction_step(ByteView bytes, const Unit& unit);
+    void defer(const Unit& unit);
+    void note_statement(const sql::Verdict& verdict, std::string_view text);
+
+    std::size_t split(Byte tag, ByteView bytes, std::size_t size);
     std::size_t refuse(wire::Refusal refusal);
     std::size_t need(Need what);
     std::size_t drop(ByteView bytes, std::size_t size);

@@ -74,6 +74,11 @@ std::size_t ClientSession::Relay::parse(ByteView bytes, std::size_t size) {
         return forward(bytes, size);
     }
     const ByteView definition = body.subspan(message->statement.size() + 1);
+    if (client.is_split() && !client.unit_.is_whole) {
+        note_statement(client.rules_->split.judge->classifier.classify(
+                           {.text = message->text, .catalog = client.rules_->split.catalog.get()}),
+                       message->text);
+    }
     close_leftovers();
     return message->statement.empty() ? parse_unnamed(bytes, size, definition)
                                       : parse_named(bytes, size, message->statement, definition);
@@ -150,7 +155,8 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     if (server->statements().find(statement)) {
         // Another client, or this one under another name, has it prepared there already.
         if (may_answer_now()) {
-            effects.send(client.id_, effects.keep(wire::kParseComplete));
+            server->answer_in_place(client.id_, wire::kParseComplete, effects);
+            if (server->replay().holds()) server->replay().note_change(std::string(name), {});
             server->note_unsynced();
         } else {
             Expectation& entry = expect(Expected::LocalParseComplete);
@@ -202,6 +208,9 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
         answer_error({.reason = wire::RefusalReason::StatementUnknown,
                       .subject = std::string(head->statement)});
         return drop(bytes, size);
+    }
+    if (client.is_split() && !client.unit_.is_whole) {
+        note_statement(verdict_of(*statement.get(), client.unit_context()), statement->text());
     }
     const std::uint64_t number = ensure_prepared(statement);
     const std::string name = server_statement_name(number);
@@ -359,7 +368,7 @@ void ClientSession::Relay::answer_error(const Bytes& error) {
     if (server == nullptr) {
         effects.send(client.id_, effects.keep(error));
     } else if (may_answer_now()) {
-        effects.send(client.id_, effects.keep(error));
+        server->answer_in_place(client.id_, error, effects);
         server->note_unsynced();
     } else {
         expect(Expected::LocalError).name = to_string(ByteView(error));

@@ -25,13 +25,24 @@ Step ClientSession::consume(ByteView bytes, Source source, ServerSession* server
 void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
     state_ = State::Leased;
     committed_ = wanted_;
-    if (server.parameters() == wanted_) return;
+    block_ = Block::None;
+    if (server.parameters() != wanted_) bring_parameters(server, effects);
+    if (deferred_ == nullptr) return;
+    server.send_query(deferred_->sql, Asker::Settings, effects);
+    server.note_begin();
+    block_ = Block::Open;
+    deferred_.reset();
+}
+
+void ClientSession::bring_parameters(ServerSession& server, EffectList& effects) {
     const ParameterSet& actual = *server.parameters();
     // What the server is, the client is told, as a server would by itself.
     ParameterSet wanted = *wanted_;
     Bytes reports;
     for (const Parameter& parameter : actual.all()) {
         if (!parameter.is_reported || !is_fixed_parameter(parameter.name)) continue;
+        // The node that serves a unit is not the client's concern if reads are split.
+        if (is_split()) break;
         const Parameter* told = wanted.find(parameter.name);
         if (told != nullptr && told->value == parameter.value) continue;
         wire::parameter_status(reports, parameter.name, parameter.value);
@@ -48,6 +59,8 @@ void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
 
 void ClientSession::end_lease() {
     state_ = State::Idle;
+    block_ = Block::None;
+    is_unit_open_ = false;
 }
 
 void ClientSession::parameter_reported(std::string_view name, std::string_view value) {
@@ -72,6 +85,12 @@ void ClientSession::restore_statement(std::string_view name, const StatementRef&
 
 void ClientSession::refuse_unit(const wire::Refusal& refusal, EffectList& effects) {
     state_ = State::Idle;
+    is_unit_routed_ = false;
+    // A transaction that no server knows of fails as any other.
+    const bool fails_transaction = std::exchange(deferred_, nullptr) != nullptr;
+    if (fails_transaction) {
+        lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Rollback);
+    }
     Bytes out;
     wire::append(out, refusal);
     // The unit that waits is at the front of the input: a Query or FunctionCall ends it by itself,
@@ -80,12 +99,15 @@ void ClientSession::refuse_unit(const wire::Refusal& refusal, EffectList& effect
     const bool is_simple = !input.empty() && (input[0] == 'Q' || input[0] == 'F');
     if (is_simple) {
         if (input[0] == 'Q') unnamed_ = StatementRef();
-        wire::ready_for_query(out, wire::TransactionStatus::Idle);
+        wire::ready_for_query(out, fails_transaction ? wire::TransactionStatus::Failed
+                                                     : wire::TransactionStatus::Idle);
         const std::size_t size = 1 + std::size_t{load_u32(input.data() + 1)};
         const std::size_t there = std::min(size, input.size());
         streaming_ = size - there;
         streaming_to_server_ = false;
         input_.consume(there);
+    } else if (fails_transaction) {
+        lost_->skip();
     } else {
         skips_to_sync_ = true;
     }
@@ -121,12 +143,37 @@ void ClientSession::roll_back_parameters(Bytes& out) {
     wanted_ = committed_;
 }
 
+// Reads were in flight: those of whose answers nothing was passed on run again elsewhere, unseen.
+bool ClientSession::reads_lost(ServerSession& server, const std::string& pool,
+                               EffectList& effects) {
+    undo(server);
+    if (server.replay().holds()) {
+        take_back(server, Replay::From::Front);
+        return true;
+    }
+    // Rows of the first have been passed on: it ends with an error, and is never run again.
+    Bytes out;
+    wire::append(out, {.reason = wire::RefusalReason::ServerLost,
+                       .subject = pool,
+                       .detail = server.fatal_message()});
+    wire::ready_for_query(out, wire::TransactionStatus::Idle);
+    effects.send(id_, effects.keep(out));
+    take_back(server, Replay::From::Second);
+    return true;
+}
+
 bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
                                 EffectList& effects) {
-    state_ = State::Idle;
     if (server.is_mid_frame()) return false;
+    if (server.replay().is_active()) return reads_lost(server, pool, effects);
+    state_ = State::Idle;
+    block_ = Block::None;
+    is_unit_open_ = is_unit_routed_ = false;
     streaming_to_server_ = false;  // The rest of a message that was being passed on goes nowhere.
-    const wire::TransactionStatus status = server.status();
+    const wire::TransactionStatus status =
+        server.is_in_transaction() && server.status() == wire::TransactionStatus::Idle
+            ? wire::TransactionStatus::InTransaction
+            : server.status();
     AnswerQueue& answers = server.answers();
     take_back_unanswered(answers);
     bool is_owed = false;

@@ -22,9 +22,23 @@ bool must_be_whole(Byte tag) {
     return tag == 'Z' || tag == 'C' || tag == 'E' || tag == 'S';
 }
 
+// What a standby says of something that only a primary can do (25006; 0A000 and 55000: not during
+// recovery), or that recovery was in the way of (40001, 40P01). Not 57014: that is the client's own
+// cancel request or statement_timeout. The primary's answer is the truth, whatever the reason was.
+bool is_refusal_of_standby(std::string_view sqlstate) {
+    return sqlstate == "25006" || sqlstate == "0A000" || sqlstate == "55000" ||
+           sqlstate == "40001" || sqlstate == "40P01";
+}
+
 }  // namespace
 
 void ServerSession::Relay::run(ByteView bytes) {
+    relay(bytes);
+    // What is still held outlives the event in a copy.
+    if (!pending.empty()) server.replay_.hold(pending);
+}
+
+void ServerSession::Relay::relay(ByteView bytes) {
     while (!bytes.empty() && !broken()) {
         if (server.streaming_ > 0) {
             const std::size_t n = std::min<std::uint64_t>(server.streaming_, bytes.size());
@@ -48,7 +62,50 @@ ServerSession::Relay::Verdict ServerSession::Relay::violation(std::string what) 
 }
 
 void ServerSession::Relay::send(ByteView bytes) {
-    if (client != nullptr) effects.send(client->id(), bytes);
+    if (client == nullptr) return;
+    if (server.replay_.holds()) return hold(bytes);
+    effects.send(client->id(), bytes);
+}
+
+void ServerSession::Relay::hold(ByteView bytes) {
+    Replay& replay = server.replay_;
+    if (replay.held().size() + pending.size() + bytes.size() > Replay::kHeldBytesMax) {
+        pass_on();
+        return effects.send(client->id(), bytes);
+    }
+    if (pending.empty()) {
+        pending = bytes;
+    } else if (pending.data() + pending.size() == bytes.data()) {
+        pending = ByteView(pending.data(), pending.size() + bytes.size());
+    } else {
+        replay.hold(pending);
+        pending = bytes;
+    }
+}
+
+void ServerSession::Relay::pass_on() {
+    Replay& replay = server.replay_;
+    if (!replay.holds()) return;
+    if (!replay.held().empty()) {
+        if (client != nullptr) effects.send(client->id(), effects.keep(replay.held()));
+        replay.drop_held();
+    }
+    if (!pending.empty() && client != nullptr) effects.send(client->id(), pending);
+    pending = {};
+    replay.pass_on();
+}
+
+// REQUIRES: the front unit's answer is held.
+void ServerSession::Relay::take_back_unit(std::string_view sqlstate) {
+    news.refused_unit = true;
+    news.refusal_sqlstate = sqlstate;
+    pending = {};
+    server.replay_.drop_held();
+    server.replay_.pass_on();
+    client->undo(server);
+    server.disown_answers();
+    // Nothing more of this server is for it.
+    client = nullptr;
 }
 
 bool ServerSession::Relay::complete_held(ByteView& bytes) {
@@ -91,6 +148,7 @@ std::size_t ServerSession::Relay::message(ByteView bytes) {
         if (whole(tag, bytes.subspan(kHeaderBytes, size - kHeaderBytes)) == Verdict::Pass) {
             send(bytes.first(size));
         }
+        if (std::exchange(ends_unit, false)) server.replay_.unit_ended();
         if (!server.answers_.empty()) answer_locally();
         return size;
     }
@@ -193,14 +251,20 @@ ServerSession::Relay::Verdict ServerSession::Relay::answer(Expected wanted) {
         return violation("an answer that nobody asked for");
     }
     const Verdict verdict = for_asker();
-    if (wanted == Expected::Parse) {
-        const Expectation& entry = server.answers_.front();
-        if (!entry.touches_unnamed && entry.statement) {
-            server.statements_.confirm(entry.statement, entry.number);
-        }
+    Expectation& entry = server.answers_.front();
+    if (wanted == Expected::Parse && !entry.touches_unnamed && entry.statement) {
+        server.statements_.confirm(entry.statement, entry.number);
     }
+    note_change(entry);
     server.answers_.pop();
     return verdict;
+}
+
+// What the client's names meant before, as long as the unit may be taken back.
+void ServerSession::Relay::note_change(Expectation& entry) {
+    if (!server.replay_.holds() || entry.asker != Asker::Client) return;
+    if (entry.touches_name) server.replay_.note_change(entry.name, entry.previous);
+    if (entry.touches_unnamed) server.replay_.note_change({}, entry.previous);
 }
 
 ServerSession::Relay::Verdict ServerSession::Relay::described() {
@@ -213,7 +277,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::row() {
     if (kind != Expected::Execute && kind != Expected::Query) {
         return violation("a row that nobody asked for");
     }
-    return for_asker();
+    const Verdict verdict = for_asker();
+    if (verdict == Verdict::Pass) pass_on();
+    return verdict;
 }
 
 ServerSession::Relay::Verdict ServerSession::Relay::portal_end(bool only_execute) {
@@ -230,6 +296,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::copy_started(Byte tag) {
     if (kind != Expected::Execute && kind != Expected::Query) {
         return violation("a COPY that nobody asked for");
     }
+    if (for_asker() == Verdict::Pass) pass_on();
     if (tag == 'H') return for_asker();
     // Sync is ignored while COPY FROM STDIN reads (Message Flow, "COPY Operations"): those that
     // were sent already are not answered either.
@@ -282,6 +349,7 @@ void ServerSession::Relay::command_effects(std::string_view command_tag, Expecta
     if (command_tag == "DISCARD ALL" || command_tag == "DEALLOCATE ALL") {
         server.statements_.clear();
         if (client != nullptr && entry.asker == Asker::Client) client->forget_statements();
+        if (client != nullptr && command_tag == "DISCARD ALL") client->note_discarded();
     } else if (command_tag == "DEALLOCATE" && entry.statement) {
         server.statements_.remove(entry.statement);
         if (client != nullptr) client->forget_statement(entry.name);
@@ -292,6 +360,13 @@ ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView bo
     const auto status = wire::read_parameter_status(body);
     if (!status) return violation("a malformed ParameterStatus");
     const bool is_ours = !server.answers_.empty() && for_asker() == Verdict::Swallow;
+    if (same_parameter_name(status->name, "in_hot_standby")) {
+        const bool is_standby = status->value == "on";
+        news.role_reported = news.role_reported || is_standby != server.is_standby_;
+        server.is_standby_ = is_standby;
+        // Where a unit runs is not the client's concern if reads are split.
+        if (client != nullptr && client->is_split()) return Verdict::Swallow;
+    }
     const Parameter* known = server.facts_.parameters->find(status->name);
     if (known == nullptr || !known->is_reported || known->value != status->value) {
         ParameterSet changed = *server.facts_.parameters;
@@ -322,6 +397,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
     if (server.answers_.empty()) return violation("an error that nobody asked for");
     server.copy_in_ = false;
     const Asker asker = server.answers_.front().asker;
+    const bool is_taken_back = server.replay_.holds() && server.is_standby_ && client != nullptr &&
+                               (asker == Asker::Client || asker == Asker::Pgweir) &&
+                               is_refusal_of_standby(fields->sqlstate);
     switch (server.answers_.front().kind) {
         case Expected::Query:
         case Expected::FunctionCall:
@@ -339,6 +417,10 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
     if (asker == Asker::Settings) {
         news.settings_failed = true;
         server.settings_error_ = to_string(body);
+    }
+    if (is_taken_back) {
+        take_back_unit(fields->sqlstate);
+        return Verdict::Swallow;
     }
     return asker == Asker::Client || asker == Asker::Pgweir ? Verdict::Pass : Verdict::Swallow;
 }
@@ -412,7 +494,12 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
     }
     server.status_ = *status;
     server.copy_in_ = false;
+    server.is_begin_sent_ = false;
     const Verdict verdict = for_asker();
+    if (verdict == Verdict::Pass && server.replay_.is_active()) {
+        pass_on();
+        ends_unit = true;
+    }
     server.answers_.pop();
     // The end of a COPY that this answer belongs to is no question of its own.
     while (!server.answers_.empty() && server.answers_.front().kind == Expected::CopyEnd) {
@@ -443,6 +530,7 @@ void ServerSession::Relay::answer_locally() {
             case Expected::CopyEnd:
                 break;
             case Expected::LocalParseComplete:
+                note_change(entry);
                 if (entry.asker == Asker::Client) send(effects.keep(wire::kParseComplete));
                 break;
             case Expected::LocalError:

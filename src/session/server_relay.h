@@ -12,12 +12,18 @@ struct ServerSession::Relay {
     ClientSession* client;
     EffectList& effects;
     ServerNews news;
+    // The end of the held answer that came with this event: it needs no copy if it is passed on
+    // within it.
+    ByteView pending = {};
+    // The message at hand is the ReadyForQuery of a unit that has a copy.
+    bool ends_unit = false;
 
     void run(ByteView bytes);
 
  private:
     enum class Verdict : std::uint8_t { Pass, Swallow, Violation };
 
+    void relay(ByteView bytes);
     bool broken() const { return !news.violation.empty(); }
     Verdict violation(std::string what);
 
@@ -28,6 +34,10 @@ struct ServerSession::Relay {
     std::size_t message(ByteView bytes);
     std::size_t rows(ByteView bytes) const;
     void send(ByteView bytes);
+    void hold(ByteView bytes);
+    // The held answer goes to the client: from now on it knows.
+    void pass_on();
+    void take_back_unit(std::string_view sqlstate);
 
     // A message of which the header is enough.
     Verdict judge(Byte tag, std::uint32_t length);
@@ -36,6 +46,7 @@ struct ServerSession::Relay {
     Verdict for_asker() const;
 
     Verdict answer(Expected wanted);
+    void note_change(Expectation& entry);
     Verdict described();
     Verdict row();
     Verdict portal_end(bool only_execute);

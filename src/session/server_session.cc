@@ -17,6 +17,8 @@ ServerSession::ServerSession(ServerId id, ServerFacts facts,
     : id_(id), parameter_directory_(parameter_directory), facts_(std::move(facts)) {
     const Parameter* user = facts_.parameters->find("session_authorization");
     if (user != nullptr) login_authorization_ = user->value;
+    const Parameter* standby = facts_.parameters->find("in_hot_standby");
+    is_standby_ = standby != nullptr && standby->value == "on";
 }
 
 void ServerSession::set_parameters(ParametersRef parameters) {
@@ -76,6 +78,20 @@ void ServerSession::send_sync(Asker asker, EffectList& effects) {
     wire::sync(message);
     effects.send(id_, effects.keep(message));
     expect(Expected::Sync, asker);
+}
+
+void ServerSession::answer_in_place(ClientId client, ByteView answer, EffectList& effects) {
+    if (replay_.holds()) return replay_.hold(answer);
+    effects.send(client, effects.keep(answer));
+}
+
+void ServerSession::stop_replay(ClientId client, EffectList& effects) {
+    if (!replay_.is_active()) return;
+    if (replay_.holds() && !replay_.held().empty()) {
+        effects.send(client, effects.keep(replay_.held()));
+    }
+    replay_.drop_held();
+    replay_.forget();
 }
 
 void ServerSession::disown_answers() {

@@ -208,6 +208,16 @@ RefusalText sentence(const Refusal& r) {
             return error("08006",
                          {"connection to PostgreSQL lost while it answered (pool ", r.subject, ")"},
                          {"Nothing was run again, because part of the answer had been passed on."});
+        case Reason::NoNode:
+            return {Severity::Error, "57P03",
+                    join({"no node of database ", quoted(r.subject),
+                          " could serve this within query_wait_timeout = ", r.limit}),
+                    r.detail, "SHOW NODES in the console tells what is known of the nodes."};
+        case Reason::HistoryLost:
+            return error("40001",
+                         {"what this session has seen of database ", quoted(r.subject),
+                          " may have been lost in a failover"},
+                         {"Read again what later decisions depend on; the session goes on."});
         case Reason::TransactionLost:
             return error("40001",
                          {"transaction lost: the connection to PostgreSQL ended before COMMIT "
@@ -273,6 +283,18 @@ RefusalText sentence(const Refusal& r) {
             return error("42P05", {statement_name(r.subject), " already exists"});
         case Reason::StatementUnknown:
             return error("26000", {statement_name(r.subject), " does not exist"});
+
+        case Reason::OwnParameterUnknown:
+            return error("42704", {"unrecognized configuration parameter ", quoted(r.subject)},
+                         {"There are pgweir.consistency, pgweir.route and pgweir.token."});
+        case Reason::OwnParameterInvalid:
+            return error("22023",
+                         {"invalid value for parameter ", quoted(r.subject), ": ", quoted(r.value)},
+                         {"Available values: ", r.detail, "."});
+        case Reason::OwnParameterLocal:
+            return error("0A000", {"SET LOCAL ", r.subject, " is not supported"},
+                         {"Use SET, or a comment such as /* pgweir: consistency=strong */ in "
+                          "front of the statement."});
 
         // The console.
         case Reason::ConsoleUnknownCommand:

@@ -76,6 +76,10 @@ std::string_view name_of(RefusalReason reason) {
             return "ServerLoginFailed";
         case RefusalReason::ServerLost:
             return "ServerLost";
+        case RefusalReason::NoNode:
+            return "NoNode";
+        case RefusalReason::HistoryLost:
+            return "HistoryLost";
         case RefusalReason::TransactionLost:
             return "TransactionLost";
         case RefusalReason::ResolutionUnknown:
@@ -110,6 +114,12 @@ std::string_view name_of(RefusalReason reason) {
             return "StatementExists";
         case RefusalReason::StatementUnknown:
             return "StatementUnknown";
+        case RefusalReason::OwnParameterUnknown:
+            return "OwnParameterUnknown";
+        case RefusalReason::OwnParameterInvalid:
+            return "OwnParameterInvalid";
+        case RefusalReason::OwnParameterLocal:
+            return "OwnParameterLocal";
         case RefusalReason::ConsoleUnknownCommand:
             return "ConsoleUnknownCommand";
         case RefusalReason::ConsoleInvalidArgument:

@@ -24,8 +24,12 @@ class ByteQueue {
     ByteView view() const { return {data_.get() + begin_, size()}; }
 
     void append(ByteView bytes);
+    // In front of everything else. REQUIRES: `bytes` do not lie in this queue.
+    void prepend(ByteView bytes);
     // REQUIRES: n <= size().
     void consume(std::size_t n);
+    // Takes back what was appended last. REQUIRES: n <= size().
+    void drop_back(std::size_t n) { end_ -= n; }
     void clear();
     // As clear(), but the memory stays: for who hands it on.
     void rewind() { begin_ = end_ = 0; }

@@ -14,14 +14,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "pgweir/base/byte_queue.h"
 #include "pgweir/base/ids.h"
 #include "pgweir/session/effect.h"
+#include "pgweir/session/local_answer.h"
 #include "pgweir/session/lost_transaction.h"
 #include "pgweir/session/parameters.h"
 #include "pgweir/session/server_session.h"
 #include "pgweir/session/statements.h"
+#include "pgweir/session/unit.h"
 #include "pgweir/wire/refusal.h"
 
 namespace pgweir::session {
@@ -36,11 +39,36 @@ struct SessionRules {
     std::uint64_t client_statements_max = 10000;
     std::uint64_t message_bytes_max = 1U << 30;
     std::uint64_t buffered_bytes_max = 16U << 20;
+    SplitRules split;
+};
+
+// What a session wants of the routing of its units, beside what its database says.
+struct RouteWish {
+    sql::RouteHint route = sql::RouteHint::None;
+    bool has_consistency = false;
+    sql::Consistency consistency = sql::Consistency::Session;
+};
+
+// Where the unit at the front may run.
+struct UnitRoute {
+    bool is_read = false;
+    sql::RouteHint hint = sql::RouteHint::None;
+    sql::Consistency consistency = sql::Consistency::Session;
+    sql::Reason reason = sql::Reason::None;  // Why it is no read.
+    bool hint_is_wrong = false;              // To be logged; the hint is ignored.
+};
+
+// A transaction that the client has begun and that no server knows of yet.
+struct DeferredBegin {
+    std::string sql;  // BEGIN …, and SET TRANSACTION … behind it.
+    bool is_read_only = false;
+    bool is_serializable = false;
 };
 
 enum class Need : std::uint8_t {
     More,       // Everything that can be done is done.
-    Lease,      // A server, to go on with.
+    Lease,      // A server, to go on with; route() says of which kind.
+    Own,        // own_command() is pgweir's to carry out: answer_own().
     Terminate,  // The client says good-bye.
     Close,      // `refusal` was broken beyond repair: tell it and close.
 };
@@ -95,7 +123,32 @@ class ClientSession {
     bool is_in_lost_transaction() const { return lost_ != nullptr; }
 
     bool forbids_transactions() const { return rules_->forbids_transactions; }
+    // --- Units of a database whose reads are split.
+    bool is_split() const { return rules_->split.judge != nullptr; }
+    // Of the unit that waits for a lease.
+    const UnitRoute& route() const { return route_; }
+    // SET, RESET or SHOW of a parameter of pgweir's own, at the front of `bytes`.
+    sql::OwnSetting own_command(ByteView bytes) const;
+    // Returns the bytes that are answered by that. REQUIRES: consume() said Need::Own.
+    std::size_t answer_own(ByteView bytes, LocalAnswer answer, const ServerSession* server,
+                           EffectList& effects);
+    RouteWish& wish() { return wish_; }
+    // Its state on a server does not follow it: its reads go where its writes go.
+    bool is_bound_to_primary() const { return is_bound_; }
+    // A transaction is open, perhaps one that no server knows of.
+    bool has_deferred_begin() const { return deferred_ != nullptr; }
+    // A statement that changes the schema was sent since this was asked.
+    bool take_schema_change() { return std::exchange(changed_schema_, false); }
+    // What was sent to that server runs again elsewhere: names mean what they meant before, and
+    // the units stand at the front of the input again. REQUIRES: replay().is_active().
+    void undo(ServerSession& server);
+    void take_back(ServerSession& server, Replay::From from);
+    // The standby refused the unit at the front although it was judged a read.
+    void learn_write();
+
     // Called by the server's relay.
+    // DISCARD ALL: nothing is left on the server that would not follow.
+    void note_discarded() { is_bound_ = false; }
     void skip_to_sync() { skips_to_sync_ = true; }
     // ReadyForQuery idle: what was set until here stays.
     void note_idle() {
@@ -117,6 +170,11 @@ class ClientSession {
  private:
     struct Relay;  // One call of consume().
 
+    UnitContext unit_context() const;
+    void route_unit(const Unit& unit);
+    void remember_statements(ByteView unit);
+    void bring_parameters(ServerSession& server, EffectList& effects);
+    bool reads_lost(ServerSession& server, const std::string& pool, EffectList& effects);
     void take_back_unanswered(const AnswerQueue& answers);
     void roll_back_parameters(Bytes& out);
 
@@ -131,15 +189,27 @@ class ClientSession {
     bool is_stalled_ = false;
     bool is_partial_ = false;
     bool streaming_to_server_ = false;
+    bool is_bound_ = false;
+    bool changed_schema_ = false;
+    bool is_unit_open_ = false;    // A part of a unit was sent.
+    bool is_unit_routed_ = false;  // route_ and unit_ are of the unit at the front.
+    // A transaction on a standby: all of it stays there.
+    enum class Block : std::uint8_t { None, Open, Ended };
+    Block block_ = Block::None;
+    RouteWish wish_;
+    UnitRoute route_;
+    UnitFacts unit_;               // At the front, or being sent.
+    std::uint32_t unit_left_ = 0;  // Of a whole unit that is open: bytes not sent yet.
     std::uint64_t streaming_ = 0;
     ByteQueue input_;
     std::unique_ptr<ClientStatements> statements_;
     StatementRef unnamed_;
     std::unique_ptr<LostTransaction> lost_;
+    std::unique_ptr<DeferredBegin> deferred_;
     ParametersRef wanted_;
     ParametersRef committed_;  // `wanted_` at the last ReadyForQuery idle; only during a lease.
 };
 
-static_assert(sizeof(ClientSession) <= 224, "an idle client costs less than 2 KiB");
+static_assert(sizeof(ClientSession) <= 256, "an idle client costs less than 2 KiB");
 
 }  // namespace pgweir::session

@@ -16,6 +16,7 @@
 
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/ids.h"
+#include "pgweir/base/instant.h"
 #include "pgweir/base/log.h"
 #include "pgweir/config/monitor_login.h"
 #include "pgweir/config/node_address.h"
@@ -85,11 +86,12 @@ struct OpenServer {
 };
 
 // The edge looks at the node over a connection of its own, with libpq; NodeObserved follows, within
-// login->timeout and a little. REQUIRES: no look at that node is under way.
+// `timeout` and a little. REQUIRES: no look at that node is under way.
 struct LookAtNode {
     NodeId node;
     NodeAddress address;
     bool over_new_connection = false;  // Else the one that is kept open for looks.
+    Duration timeout;                  // It has failed if there is no answer by then.
     std::shared_ptr<const MonitorLogin> login;
 };
 // Nobody looks at this node any more: the connection that was kept open is closed. A look that is

@@ -20,6 +20,7 @@
 #include "pgweir/session/answer_queue.h"
 #include "pgweir/session/effect.h"
 #include "pgweir/session/parameters.h"
+#include "pgweir/session/replay.h"
 #include "pgweir/session/statements.h"
 #include "pgweir/wire/tags.h"
 
@@ -35,7 +36,12 @@ struct ServerNews {
     bool settings_failed = false;     // What pgweir put in front of the client's messages failed.
     bool opened_transaction = false;  // In statement mode; the client was not told.
     bool closes_client = false;       // The server ended the session for what this client did.
-    std::string violation;            // Not empty: the server broke the protocol; drop it.
+    bool role_reported = false;       // in_hot_standby has changed.
+    // A standby refused the front unit, of whose answer the client has seen nothing: it runs again
+    // elsewhere. The answers still owed are nobody's.
+    bool refused_unit = false;
+    std::string refusal_sqlstate;
+    std::string violation;  // Not empty: the server broke the protocol; drop it.
 };
 
 // What the server's login found out.
@@ -89,6 +95,20 @@ class ServerSession {
     // Something was sent that may end the transaction, and its ReadyForQuery has not come.
     void note_may_commit(bool may) { may_commit_ = may_commit_ || may; }
     bool may_commit() const { return may_commit_; }
+    // A BEGIN of pgweir's is in flight: what follows is inside of a transaction block.
+    void note_begin() { is_begin_sent_ = true; }
+    bool is_in_transaction() const {
+        return is_begin_sent_ || status_ != wire::TransactionStatus::Idle;
+    }
+    // The last that the server said of its role (in_hot_standby, PostgreSQL 14 and later).
+    bool is_standby() const { return is_standby_; }
+    void note_standby() { is_standby_ = true; }
+    Replay& replay() { return replay_; }
+    const Replay& replay() const { return replay_; }
+    // Sends to the client, or holds, what pgweir answers in the server's place.
+    void answer_in_place(ClientId client, ByteView answer, EffectList& effects);
+    // The held beginning of an answer goes out, and nothing in flight can be taken back any more.
+    void stop_replay(ClientId client, EffectList& effects);
     // The server's last words, for the log and the client: SQLSTATE and message of its FATAL.
     const std::string& fatal_sqlstate() const { return fatal_sqlstate_; }
     const std::string& fatal_message() const { return fatal_message_; }
@@ -148,6 +168,8 @@ class ServerSession {
     bool said_fatal_ = false;
     bool is_raw_ = false;
     bool is_foreign_ = false;
+    bool is_begin_sent_ = false;
+    bool is_standby_ = false;
     wire::TransactionStatus status_ = wire::TransactionStatus::Idle;
     ServerStatements statements_;
     StatementRef unnamed_;
@@ -157,6 +179,7 @@ class ServerSession {
     std::string fatal_sqlstate_;
     std::string fatal_message_;
     std::string settings_error_;
+    Replay replay_;
 };
 
 }  // namespace pgweir::session

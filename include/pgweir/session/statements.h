@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "pgweir/base/bytes.h"
+#include "pgweir/sql/verdict.h"
 
 namespace pgweir::session {
 
@@ -35,6 +36,20 @@ class Statement {
     // Contains a word that may end a transaction (COMMIT, END, PREPARE, …).
     bool may_commit() const { return may_commit_; }
 
+    // What it was judged by when it was judged last, and what came of it.
+    struct Judged {
+        std::uint64_t catalog_generation = ~std::uint64_t{0};
+        std::uint64_t epoch = 0;
+        bool standard_conforming_strings = true;
+        bool operator==(const Judged&) const = default;
+    };
+    const Judged& judged() const { return judged_; }
+    const sql::Verdict& verdict() const { return verdict_; }
+    void judge(const Judged& by, const sql::Verdict& verdict) const {
+        judged_ = by;
+        verdict_ = verdict;
+    }
+
  private:
     friend class StatementDirectory;
     friend class StatementRef;
@@ -43,6 +58,8 @@ class Statement {
     std::uint64_t hash_ = 0;
     std::uint32_t references_ = 0;
     bool may_commit_ = true;
+    mutable Judged judged_;
+    mutable sql::Verdict verdict_;
 };
 
 class StatementRef {

@@ -59,6 +59,8 @@ enum class RefusalReason : std::uint8_t {
     ServerUnreachable,        // subject: pool, detail: reason
     ServerLoginFailed,        // subject: pool, sqlstate: the server's own, of class 28 or 3D
     ServerLost,               // subject: pool
+    NoNode,                   // subject: database, limit: of query_wait_timeout, detail: why
+    HistoryLost,              // subject: database
     TransactionLost,          // subject: pool
     ResolutionUnknown,        // subject: pool
     ServerProtocolViolation,  // subject: pool, detail
@@ -82,6 +84,10 @@ enum class RefusalReason : std::uint8_t {
     CancelledByUser,             //
     StatementExists,             // subject: prepared statement name
     StatementUnknown,            // subject: prepared statement name ("": the unnamed one)
+
+    OwnParameterUnknown,  // subject: "pgweir.x"
+    OwnParameterInvalid,  // subject: "pgweir.x", value, detail: what is wanted
+    OwnParameterLocal,    // subject: "pgweir.x"
 
     // The console.
     ConsoleUnknownCommand,      // subject: the command, value: the nearest one, if any is near

@@ -95,6 +95,21 @@ Refusal example(RefusalReason reason) {
         case Reason::ServerProtocolViolation:
             r.subject = "app/alice on n1:5432", r.detail = "ReadyForQuery has 2 bytes.";
             break;
+        case Reason::NoNode:
+            r.subject = "app", r.limit = "120s";
+            r.detail = "n1:5432: unreachable; n2:5432: a standby";
+            break;
+        case Reason::HistoryLost:
+            r.subject = "app";
+            break;
+        case Reason::OwnParameterUnknown:
+        case Reason::OwnParameterLocal:
+            r.subject = "pgweir.level";
+            break;
+        case Reason::OwnParameterInvalid:
+            r.subject = "pgweir.consistency", r.value = "often";
+            r.detail = "eventual, session, strong or primary";
+            break;
         case Reason::ServerLost:
         case Reason::TransactionLost:
         case Reason::ResolutionUnknown:

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: PostgreSQL
+// Where a client's unit runs, if its database has several nodes, and the reads that run again
+// elsewhere. What a unit is, session says; which node may serve it, route says.
+#include <algorithm>
+#include <utility>
+
+#include "proxy/core.h"
+
+namespace pgweir::proxy {
+
+namespace {
+
+// A weight for the newest of the times that make a node's latency; a longer one counts at once.
+constexpr double kLatencyShare = 0.1;
+// Reads that run again are paid from a budget: a share of all reads, and so many each second.
+constexpr Duration kRetryPeriod = Duration::seconds(1);
+constexpr std::uint64_t kRetriesAlways = 10;
+// Between complaints about hints.
+constexpr Duration kHintPause = Duration::seconds(1);
+// How long a token waits for its sample.
+constexpr Duration kSampleWait = Duration::seconds(1);
+
+}  // namespace
+
+// --- Which node ---------------------------------------------------------------------------------
+
+route::Request Core::request_of(const Client& client) const {
+    const config::EffectivePool& config = client.tenant->config;
+    route::Request request{
+        .arrived_at = client.routed_at, .avoid = client.avoid, .avoid_since = client.avoid_since};
+    const bool is_alias = config.route == config::DatabaseRoute::Replica;
+    if (client.session == nullptr || !client.session->is_split()) {
+        request.is_read = is_alias;
+        request.hint = is_alias ? sql::RouteHint::Replica : sql::RouteHint::None;
+        request.consistency = sql::Consistency::Eventual;
+        return request;
+    }
+    const session::UnitRoute& unit = client.session->route();
+    request.is_read = unit.is_read && config.split == config::Split::On;
+    request.hint = is_alias ? sql::RouteHint::Replica : unit.hint;
+    request.consistency = unit.consistency;
+    return request;
+}
+
+bool Core::acquire_routed(Client& client) {
+    Tenant& tenant = *client.tenant;
+    ClusterEntry& cluster = *tenant.cluster;
+    if (client.routed_at == Instant{}) {
+        client.routed_at = now_;
+        if (client.session != nullptr && client.session->is_split()) {
+            if (tenant.rules.split.catalog == nullptr || tenant.catalog->try_at <= now_) {
+                want_catalog(tenant);
+            }
+            if (client.session->route().hint_is_wrong && now_ >= hint_logged_at_ + kHintPause) {
+                hint_logged_at_ = now_;
+                log(LogLevel::Warning, "client " + client.host + ":" + std::to_string(client.port) +
+                                           ": a pgweir hint is unknown or contradicts another one, "
+                                           "and is ignored");
+            }
+        }
+    }
+    if (cluster.view == nullptr) {
+        return wait_for_node(client, route::Reason::NoPrimary, NodeId{});
+    }
+    route::Request request = request_of(client);
+    if (client.session == nullptr && cluster.view->primary) {
+        // A login may be answered by any node if there is no primary.
+        request.is_read = request.hint == sql::RouteHint::Replica;
+    } else if (client.session == nullptr) {
+        request.is_read = true;
+    }
+    route::RouteRules rules = tenant.route_rules;
+    if (client.has_waited_enough) rules.replica_wait = Duration{};
+    if (request.is_read && cluster.retries_left == 0 && !spends_retry(cluster)) {
+        request.hint = sql::RouteHint::Primary;
+    }
+    if (request.is_read) ++cluster.reads_lately;
+    return follow(client, route::decide(request, *cluster.view, client.freshness, cluster.loads,
+                                        rules, now_, random_));
+}
+
+bool Core::follow(Client& client, const route::Route& route) {
+    Tenant& tenant = *client.tenant;
+    ClusterEntry& cluster = *tenant.cluster;
+    if (route.sample) want_look(cluster, route.sample);
+    NodeId node = route.node;
+    switch (route.verdict) {
+        case route::Route::Verdict::Node:
+            break;
+        case route::Route::Verdict::Wait:
+            if (!client.has_waited_enough || !route.otherwise) return wait_for_node(client, route.reason, route.otherwise);
+            node = route.otherwise;
+            break;
+        case route::Route::Verdict::Fail: {
+            const bool is_lost = route.reason == route::Reason::LostHistory;
+            if (is_lost) client.freshness.reset();
+            refuse_routed(client, {.reason = is_lost ? wire::RefusalReason::HistoryLost
+                                                     : wire::RefusalReason::UnknownDatabase,
+                                   .subject = tenant.database});
+            return false;
+        }
+    }
+    client.leases_for_read = node != cluster.view->primary;
+    return acquire_from(client, pool_on(tenant, *cluster.view->find(node)));
+}
+
+// Until the nodes are seen in another light; not for ever.
+bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise) {
+    const Tenant& tenant = *client.tenant;
+    const Duration wait_max = tenant.config.query_wait_timeout;
+    Instant deadline = deadline_after(client.routed_at, wait_max);
+    if (otherwise) {
+        const Duration patience =
+            reason == route::Reason::NoSample ? kSampleWait : tenant.config.replica_wait;
+        deadline = std::min(deadline, client.routed_at + patience);
+    }
+    if (deadline <= now_) {
+        if (!otherwise) {
+            refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
+                                   .subject = tenant.database,
+                                   .limit = std::to_string(wait_max.us / 1'000'000) + "s",
+                                   .detail = why_no_node(tenant)});
+            return false;
+        }
+        client.has_waited_enough = true;
+        return acquire_routed(client);
+    }
+    client.is_waiting = true;
+    client.waits_in = nullptr;
+    if (client.session != nullptr) client.session->wait();
+    wait_for_view(*tenant.cluster, client.id);
+    if (!deadline.is_never()) route_timers_.set(client.id.value, deadline);
+    return false;
+}
+
+std::string Core::why_no_node(const Tenant& tenant) const {
+    if (tenant.cluster->view == nullptr) return "no node has been seen yet";
+    std::string why;
+    for (const cluster::NodeView& node : tenant.cluster->view->nodes) {
+        if (!why.empty()) why += "; ";
+        why += node.address.host + ":" + std::to_string(node.address.port) + ": ";
+        why += node.trouble == cluster::Trouble::None && node.role == cluster::Role::Standby
+                   ? std::string_view("a standby")
+                   : words(node.trouble);
+        if (!node.detail.empty()) why += " (" + node.detail + ")";
+    }
+    return why;
+}
+
+void Core::refuse_routed(Client& client, wire::Refusal refusal) {
+    if (client.session == nullptr) return refuse(client, std::move(refusal));
+    refuse_waiting(client, refusal);
+}
+
+// The node of a server may have changed its role since its pool was chosen.
+bool Core::may_serve(const Client& client, const Server& server) {
+    if (client.tenant->cluster == nullptr || client.leases_for_read) return true;
+    if (!server.session->is_standby()) return true;
+    suspect(*server.pool, cluster::Suspicion::RoleReport);
+    return false;
+}
+
+void Core::begin_routed_lease(Client& client, Server& server) {
+    ClusterEntry& cluster = *client.tenant->cluster;
+    const std::size_t place = place_of(cluster, server.pool->node);
+    if (place == cluster.stats.size()) return;
+    // PostgreSQL before version 14 does not report its role.
+    if (cluster.view->nodes[place].role == cluster::Role::Standby) server.session->note_standby();
+    NodeStats& stats = cluster.stats[place];
+    ++(client.leases_for_read ? stats.reads : stats.writes);
+}
+
+// What the unit has seen or written must be seen from now on.
+void Core::end_routed_lease(Client& client, Server& server) {
+    end_load(client);
+    client.routed_at = Instant{};
+    client.avoid = NodeId{};
+    client.has_waited_enough = false;
+    if (client.session == nullptr || !client.session->is_split()) return;
+    ClusterEntry& cluster = *client.tenant->cluster;
+    if (client.session->take_schema_change()) schema_changed(client.tenant->database);
+    if (client.tenant->config.split != config::Split::On) return;
+    const bool is_eventual_read =
+        client.leases_for_read && client.session->route().consistency == sql::Consistency::Eventual;
+    if (is_eventual_read) return;
+    client.freshness.unit_ended(server.pool->node, now_);
+    // The next read can move to a standby as soon as the place is known.
+    const bool may_move = client.session->route().consistency == sql::Consistency::Session &&
+                          !client.session->is_bound_to_primary();
+    if (!client.leases_for_read && may_move) want_look(cluster, server.pool->node);
+}
+
+PoolEntry* Core::primary_pool(Tenant& tenant) {
+    const cluster::ClusterViewRef& view = tenant.cluster->view;
+    if (view == nullptr) return nullptr;
+    if (view->primary) return &pool_on(tenant, *view->find(view->primary));
+    for (const cluster::NodeView& node : view->nodes) {
+        if (node.trouble == cluster::Trouble::None) return &pool_on(tenant, node);
+    }
+    return nullptr;
+}
+
+// --- Loads --------------------------------------------------------------------------------------
+
+void Core::begin_load(Client& client, NodeId node) {
+    end_load(client);
+    ClusterEntry& cluster = *client.tenant->cluster;
+    if (cluster.view == nullptr) return;
+    const std::size_t place = place_of(cluster, node);
+    if (place == cluster.loads.size()) return;
+    ++cluster.loads[place].outstanding;
+    client.load_node = node;
+    client.load_since = now_;
+}
+
+void Core::end_load(Client& client) {
+    if (!client.load_node) return;
+    ClusterEntry& cluster = *client.tenant->cluster;
+    const std::size_t place = place_of(cluster, client.load_node);
+    client.load_node = NodeId{};
+    if (place == cluster.loads.size()) return;
+    route::NodeLoad& load = cluster.loads[place];
+    if (load.outstanding > 0) --load.outstanding;
+    const auto took = static_cast<double>((now_ - client.load_since).us);
+    load.latency_us = std::max(took, load.latency_us + (took - load.latency_us) * kLatencyShare);
+    if (took < load.latency_us) load.latency_us += (took - load.latency_us) * kLatencyShare;
+}
+
+// --- Again elsewhere ----------------------------------------------------------------------------
+
+void Core::unit_refused(Server& server, Client& client, const session::ServerNews& news) {
+    const std::string& sqlstate = news.refusal_sqlstate;
+    client.session->take_back(*server.session, session::Replay::From::Front);
+    if (sqlstate == "25006" || sqlstate == "0A000" || sqlstate == "55000") {
+        client.session->learn_write();
+    }
+    note_retry(client, server);
+    client.server = ServerId{};
+    server.client = ClientId{};
+    end_load(client);
+    pause_server(server, false);
+    server.phase = Server::Phase::Cleaning;
+    server.clean_step = Server::CleanStep::Drain;
+    server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
+    to_pump_.push_back(client.id);
+    clean(server);
+}
+
+void Core::note_retry(Client& client, const Server& server) {
+    ClusterEntry* cluster = client.tenant->cluster;
+    client.routed_at = Instant{};
+    if (cluster == nullptr || cluster->view == nullptr) return;
+    client.avoid = server.pool->node;
+    client.avoid_since = now_;
+    if (cluster->retries_left > 0) --cluster->retries_left;
+    const std::size_t place = place_of(*cluster, server.pool->node);
+    if (place < cluster->stats.size()) ++cluster->stats[place].retries;
+}
+
+// False while too many reads run twice: then the primary serves them, and nothing is wasted on
+// standbys that refuse.
+bool Core::spends_retry(ClusterEntry& cluster) {
+    if (now_ - cluster.retries_renewed < kRetryPeriod) return cluster.retries_left > 0;
+    const std::uint64_t share = settings_->routing.retry_budget();
+    cluster.retries_left = kRetriesAlways + cluster.reads_lately * share / 100;
+    cluster.reads_lately = 0;
+    cluster.retries_renewed = now_;
+    return cluster.retries_left > 0;
+}
+
+}  // namespace pgweir::proxy
