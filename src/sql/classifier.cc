@@ -44,12 +44,16 @@ bool is_parsable(const Shape& shape) {
     return !shape.is_odd && shape.tokens <= kTokensMax;
 }
 
+bool parse_own_set(const Shape& shape, SyntaxTree& tree) {
+    const std::string own_set = own_set_of_shape(shape.bytes);
+    return !own_set.empty() && parse(own_set, tree);
+}
+
 bool parse_shape(std::string_view text, const Shape& shape, SyntaxTree& tree) {
     if (!is_parsable(shape)) return false;
     const bool is_short = text.size() <= kParsedBytesMax;
     if (parse(is_short ? std::string(text) : sql_of_shape(shape.bytes), tree)) return true;
-    const std::string own_set = own_set_of_shape(shape.bytes);
-    return !own_set.empty() && parse(own_set, tree);
+    return parse_own_set(shape, tree);
 }
 
 Verdict empty(const Hints& hints) {
@@ -192,8 +196,11 @@ Explanation Classifier::explain(const Question& question) const {
 OwnSetting Classifier::own_setting(std::string_view text) {
     text = until_zero(text);
     ShapeReader reader;
+    const Shape shape = reader.read(text, {});
     SyntaxTree tree;
-    if (!parse_shape(text, reader.read(text, {}), tree)) return {};
+    if (!is_parsable(shape)) return {};
+    // The value is a literal, which the shape has lost: the text itself is read here.
+    if (!parse(std::string(text), tree) && !parse_own_set(shape, tree)) return {};
     return own_setting_of(tree);
 }
 

@@ -6,42 +6,31 @@
 
 #include "sql/characters.h"
 #include "sql/hints.h"
+#include "sql/shape_writer.h"
 
 namespace pgweir::sql {
 namespace {
 
-constexpr std::uint16_t kLowBits = 0x7F;
-
-// One pass over one text. Positions in the output stand for what was written last; they are
-// compared with the end of the output, so nothing needs to be undone when another token comes.
+// One pass over one text.
 class Lexer {
  public:
     Lexer(std::string_view text, char* out, ShapeReader::Options options)
-        : at_(text.data()),
-          end_(text.data() + text.size()),
-          begin_(out),
-          out_(out),
-          options_(options) {}
+        : at_(text.data()), end_(text.data() + text.size()), out_(out), options_(options) {}
 
     Shape read() {
         read_leading_comments();
         while (at_ != end_ && !is_odd_) read_token();
-        while (out_ != begin_ && out_[-1] == ';') --out_;
-        const auto size = static_cast<std::size_t>(out_ - begin_);
-        return {{begin_, size}, hints_, is_odd_, tokens_};
+        out_.strip_semicolons();
+        return {out_.bytes(), hints_, is_odd_, out_.tokens()};
     }
 
  private:
     char peek(std::size_t ahead = 0) const {
         return static_cast<std::size_t>(end_ - at_) > ahead ? at_[ahead] : '\0';
     }
-    char last_byte() const { return out_ == begin_ ? '\0' : out_[-1]; }
     void odd() { is_odd_ = true; }
-    void put(char c) { *out_++ = c; }
-    void put(const char* from, const char* to) {
-        const auto size = static_cast<std::size_t>(to - from);
-        std::memcpy(out_, from, size);
-        out_ += size;
+    static std::string_view between(const char* from, const char* to) {
+        return {from, static_cast<std::size_t>(to - from)};
     }
 
     void read_leading_comments() {
@@ -112,29 +101,22 @@ class Lexer {
     }
 
     void read_word() {
-        const char* const word = at_;
-        char* const written = out_;
+        const char* const from = at_;
+        char* const written = out_.end();
+        char* end = written;
         do {
-            *out_++ = static_cast<char>(kLower[static_cast<std::uint8_t>(*at_)]);
+            *end++ = static_cast<char>(kLower[static_cast<std::uint8_t>(*at_)]);
             ++at_;
         } while (at_ != end_ && goes_on(*at_));
-        const auto size = static_cast<std::size_t>(at_ - word);
-        if (size == 1 && at_ != end_ && is_prefix(*written)) {
-            out_ = written;
-            return read_prefixed(word);
-        }
-        if (size <= 7) {
-            if (const std::uint16_t kind = kind_of_word({written, size})) {
-                if (written == begin_ || written[-1] != '.') {
-                    out_ = written;
-                    return put_literal(kind);
-                }
-            }
+        const std::string_view word = between(written, end);
+        if (word.size() == 1 && at_ != end_ && is_prefix(*written)) return read_prefixed(from);
+        if (word.size() <= 7) {
+            const std::uint16_t kind = kind_of_word(word);
+            if (kind != 0 && out_.last_byte() != '.') return out_.put_literal(kind);
         } else {
-            keep_literals_behind({written, size});
+            keep_literals_behind(word);
         }
-        put(kEndOfWord);
-        ++tokens_;
+        out_.end_word(end);
     }
 
     // Whether a one-letter word and what comes next are the beginning of a literal.
@@ -164,9 +146,9 @@ class Lexer {
         }
         // Its UESCAPE '…' decides which name it is.
         keeps_literals_ = true;
-        put('u');
-        put('&');
-        read_quoted_name();
+        if (const std::string_view name = quoted_name(); !name.empty()) {
+            out_.put_unicode_name(name);
+        }
     }
 
     static std::uint16_t kind_of_word(std::string_view word) {
@@ -184,69 +166,9 @@ class Lexer {
 
     void read_self() {
         const char c = *at_++;
-        ++tokens_;
-        if (c == ';' && out_ == begin_) return;
-        if (c == ',') return read_comma();
-        put(c);
-        if (c == ')') close_list();
-    }
-
-    void read_comma() {
-        put(',');
-        if (joinable_end_ == out_ - 1) comma_end_ = out_;
-    }
-
-    // "( literals )": like the one before, if there is only a comma between them.
-    void close_list() {
-        constexpr std::size_t kSize = 5;
-        if (joinable_end_ != out_ - 1 || out_ - begin_ < static_cast<std::ptrdiff_t>(kSize)) return;
-        char* const open = out_ - kSize;
-        if (*open != '(' || open[1] != kLiterals) return;
-        if (open != begin_ && open[-1] == kEndOfOperator) return;
-        if (open != begin_ && open[-1] == ',' && row_end_ == open - 1) {
-            join_kinds(row_end_ - 3, open + 2);
-            out_ = row_end_;
-            tokens_ -= 4;
-            forget_list();
-        }
-        row_end_ = out_;
-    }
-
-    // Where the output grows again, these places mean something else.
-    void forget_list() {
-        joinable_end_ = nullptr;
-        comma_end_ = nullptr;
-    }
-
-    static void join_kinds(char* kinds, const char* more) {
-        kinds[0] = static_cast<char>(kinds[0] | more[0]);
-        kinds[1] = static_cast<char>(kinds[1] | more[1]);
-    }
-
-    // The upper bit is set in both bytes of the kinds, so that no other token ends like them.
-    void put_literal(unsigned kind) {
-        ++tokens_;
-        const char kinds[2] = {static_cast<char>(0x80U | (kind >> 7)),
-                               static_cast<char>(0x80U | (kind & kLowBits))};
-        if (comma_end_ == out_) {
-            out_ = joinable_end_;
-            comma_end_ = nullptr;
-            tokens_ -= 2;
-            return join_kinds(out_ - 2, kinds);
-        }
-        const bool is_operand = last_byte() == kEndOfOperator;
-        put(kLiterals);
-        put(kinds, kinds + 2);
-        if (!is_operand) joinable_end_ = out_;
-    }
-
-    void put_raw(const char* from, const char* to) {
-        ++tokens_;
-        put(kRaw);
-        const auto size = static_cast<std::uint32_t>(to - from);
-        std::memcpy(out_, &size, sizeof(size));
-        out_ += sizeof(size);
-        put(from, to);
+        if (c == ',') return out_.put_comma();
+        if (c == ')') return out_.put_close();
+        if (c != ';' || !out_.is_empty()) out_.put_self(c);
     }
 
     void read_operator() {
@@ -260,9 +182,7 @@ class Lexer {
             sign_ = from;
             return read_number();
         }
-        put(from, at_);
-        put(kEndOfOperator);
-        ++tokens_;
+        out_.put_operator(between(from, at_));
     }
 
     bool begins_comment() const {
@@ -271,7 +191,7 @@ class Lexer {
 
     // Whether the number that begins here stands alone between brackets or commas.
     bool is_lone_number() const {
-        const char before = last_byte();
+        const char before = out_.last_byte();
         if (before != '(' && before != ',' && before != '[') return false;
         const char* p = at_;
         while (p != end_ && is_digit(*p)) ++p;
@@ -304,7 +224,7 @@ class Lexer {
         if (at_ != end_ && (is_letter(*at_) || *at_ == '$')) return odd();
         // Beyond 31 bits the grammar takes it for a decimal.
         if (at_ - from > 9 && (kind & kInteger) != 0) kind = (kind & kNegative) | kDecimal;
-        keeps_literals_ ? put_raw(from, at_) : put_literal(kind);
+        put_literal(kind, from, at_);
     }
 
     bool skip_exponent() {
@@ -318,16 +238,15 @@ class Lexer {
     void read_dot() {
         if (is_digit(peek(1))) return read_number();
         if (peek(1) == '.') return odd();
-        put('.');
+        out_.put_self('.');
         ++at_;
-        ++tokens_;
     }
 
     void read_colon() {
         ++at_;
-        put(':');
-        ++tokens_;
-        if (peek() == ':' || peek() == '=') put(*at_++);
+        if (peek() != ':') return out_.put_self(':');
+        ++at_;
+        out_.put_self(kCast);
     }
 
     // REQUIRES: a quote at at_; the literal begins at `from`. Two quotes in a row are one inside.
@@ -342,7 +261,7 @@ class Lexer {
         }
         at_ = p;
         if (!options_.standard_conforming_strings && has_backslash(from, p)) return odd();
-        put_string(kind, from, p);
+        put_literal(kind, from, p);
     }
 
     bool has_backslash(const char* from, const char* to) const {
@@ -371,7 +290,7 @@ class Lexer {
         }
         const char* const to = at_;
         if (goes_on_behind_newline()) return odd();
-        put_string(kEscaped, from, to);
+        put_literal(kEscaped, from, to);
     }
 
     // A quote behind white space with a newline goes on with the string, escapes included. Nobody
@@ -389,24 +308,33 @@ class Lexer {
         return false;
     }
 
-    void put_string(unsigned kind, const char* from, const char* to) {
-        keeps_literals_ ? put_raw(from, to) : put_literal(kind);
+    void put_literal(unsigned kind, const char* from, const char* to) {
+        keeps_literals_ ? out_.put_raw(between(from, to)) : out_.put_literal(kind);
     }
 
     void read_quoted_name() {
+        const std::string_view name = quoted_name();
+        if (name.empty()) return;
+        out_.put_name(name);
+        keep_literals_behind(name.substr(1, name.size() - 2));
+    }
+
+    // With its quotes; empty and odd if it does not end. Two quotes in a row are one inside.
+    std::string_view quoted_name() {
         const char* const from = at_;
         const char* p = at_ + 1;
         while (true) {
             p = find(p, '"');
-            if (p == end_) return odd();
+            if (p == end_) {
+                odd();
+                return {};
+            }
             ++p;
             if (p == end_ || *p != '"') break;
             ++p;
         }
         at_ = p;
-        put(from, p);
-        ++tokens_;
-        keep_literals_behind({from + 1, static_cast<std::size_t>(p - from - 2)});
+        return between(from, p);
     }
 
     void read_dollar() {
@@ -423,29 +351,24 @@ class Lexer {
         const std::size_t found = rest.find(mark);
         if (found == std::string_view::npos) return odd();
         at_ = p + found + mark.size();
-        put_string(kString, from, at_);
+        put_literal(kString, from, at_);
     }
 
     void read_parameter() {
         ++at_;
         while (at_ != end_ && is_digit(*at_)) ++at_;
         if (at_ != end_ && is_letter(*at_)) return odd();
-        put_literal(kParameter);
+        out_.put_literal(kParameter);
     }
 
     const char* at_;
     const char* const end_;
-    char* const begin_;
-    char* out_;
+    ShapeWriter out_;
     const ShapeReader::Options options_;
     Hints hints_;
-    std::uint32_t tokens_ = 0;
     bool is_odd_ = false;
     bool keeps_literals_ = false;
-    const char* sign_ = nullptr;    // Of the number that is read next.
-    char* joinable_end_ = nullptr;  // Behind literals that others may join,
-    char* comma_end_ = nullptr;     // the comma behind them,
-    char* row_end_ = nullptr;       // "(literals)" that others may join.
+    const char* sign_ = nullptr;  // Of the number that is read next.
 };
 
 bool has_high_bytes(std::string_view text) {

@@ -30,11 +30,11 @@ class Pieces {
         const char c = rest_.front();
         if (c == kLiterals) return literals();
         if (c == kRaw) return raw();
-        if (c == '"') return {Token::Name, take(quoted_size(0))};
-        if (rest_.starts_with("u&\"")) return {Token::Name, take(quoted_size(2))};
+        if (c == '"') return quoted(0);
+        if (rest_.starts_with("u&\"")) return quoted(2);
+        if (c == kCast) return cast();
         if (is_operator(c)) return until(Token::Operator, kEndOfOperator);
         if (is_letter(c)) return until(Token::Word, kEndOfWord);
-        if (rest_.starts_with("::") || rest_.starts_with(":=")) return {Token::Self, take(2)};
         return {Token::Self, take(1)};
     }
 
@@ -60,6 +60,15 @@ class Pieces {
         std::memcpy(&size, rest_.data() + 1, sizeof(size));
         take(1 + sizeof(size));
         return {Token::Raw, take(size)};
+    }
+    Piece cast() {
+        take(1);
+        return {Token::Self, "::"};
+    }
+    Piece quoted(std::size_t open) {
+        const Piece piece{Token::Name, take(quoted_size(open))};
+        take(1);
+        return piece;
     }
     std::size_t quoted_size(std::size_t open) const {
         std::size_t close = rest_.find('"', open + 1);
