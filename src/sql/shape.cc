@@ -103,11 +103,14 @@ class Lexer {
     void read_word() {
         const char* const from = at_;
         char* const written = out_.end();
+        // In variables of its own: what is written might be a member, for all the compiler knows.
+        const char* p = from;
+        const char* const text_end = end_;
         char* end = written;
         do {
-            *end++ = static_cast<char>(kLower[static_cast<std::uint8_t>(*at_)]);
-            ++at_;
-        } while (at_ != end_ && goes_on(*at_));
+            *end++ = lower(*p++);
+        } while (p != text_end && goes_on(*p));
+        at_ = p;
         const std::string_view word = between(written, end);
         if (word.size() == 1 && at_ != end_ && is_prefix(*written)) return read_prefixed(from);
         if (word.size() <= 7) {
