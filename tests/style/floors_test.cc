@@ -102,6 +102,7 @@ struct IncludeBan {
 const std::vector<IncludeBan> kIncludeBans = {
     {std::regex("uv\\.h"), "return an effect; io executes it"},
     {std::regex("libpq-fe\\.h"), "libpq belongs to io/prober"},
+    {std::regex("pg_query.*"), "PostgreSQL's grammar belongs to sql", {"sql"}},
     {std::regex("openssl/(ssl|bio|err)\\.h"),
      "TLS belongs to io/tls; the core is told ClientSecured"},
     {std::regex("openssl/.*"), "cryptography belongs to auth", {"auth"}},

@@ -20,7 +20,7 @@ namespace pgweir::sql {
 
 struct ClassifierLimits {
     std::uint64_t cache_bytes_max = 4U << 20;  // For the verdicts of shapes.
-    std::size_t text_bytes_max = 64U << 10;    // Longer texts are Reason::NotParsed.
+    std::size_t text_bytes_max = 1U << 20;     // Longer texts are Reason::NotParsed.
 };
 
 // What a text is and why, in words, for EXPLAIN ROUTE. One line each, for people.
@@ -62,12 +62,19 @@ class Classifier {
         std::string_view text;
         const Catalog* catalog = nullptr;
         bool standard_conforming_strings = true;
+        // False for the client encodings in which a byte of a longer character may look like
+        // ASCII, e.g. like a backslash (is_ascii_transparent()): a text with a byte above 0x7F is
+        // then Reason::NotParsed.
+        bool is_ascii_transparent = true;
     };
     Verdict classify(const Question& question);
 
     Explanation explain(const Question& question) const;
 
-    // REQUIRES: classify(text).own != OwnCommand::None.
+    // Of a client_encoding, as PostgreSQL reports it.
+    static bool is_ascii_transparent(std::string_view client_encoding);
+
+    // OwnCommand::None if the text is nothing of the kind.
     static OwnSetting own_setting(std::string_view text);
 
     // A standby refused this text although it was judged a read: its shape is none from now on.
@@ -77,6 +84,7 @@ class Classifier {
     // The shapes that were asked for most, most first, for SHOW ROUTES.
     std::vector<ShapeCount> top_shapes(std::size_t n) const;
 
+    // Memory, in bytes: verdicts, the texts of the top shapes, the room in which texts are read.
     std::uint64_t cache_bytes() const;
     std::size_t cache_size() const;
     std::uint64_t hits() const;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace pgweir::sql {
 
@@ -12,7 +13,7 @@ namespace pgweir::sql {
 // read.
 enum class Reason : std::uint8_t {
     None,
-    Empty,             // No statement at all: any node answers it alike.
+    Empty,             // No statement at all: a read, any node answers it alike.
     NotParsed,         // The grammar refuses it, or it is too long to look at.
     DataModification,  // INSERT, UPDATE, DELETE, MERGE, TRUNCATE, a data-modifying CTE.
     RowLock,           // FOR UPDATE, FOR SHARE, …
@@ -27,13 +28,16 @@ enum class Reason : std::uint8_t {
     LocalFunction,       // Its answer is about the node itself: pg_stat_*, advisory locks, …
     VolatileOperator,    // An operator over a volatile function.
     UnsafeRelation,      // A view over something that is no read, an unlogged or temporary table,
-                         // a foreign table, or one with a rule.
+                         // a foreign table.
     LocalRelation,       // pg_stat_*, pg_locks, …: about the node itself.
     UnknownRelation,     // The catalog does not know it.
     NoCatalog,           // The catalog has not been read, or may have changed.
     ServerStatement,     // EXECUTE of a statement prepared by SQL.
     Learned,             // A standby refused it before.
 };
+
+// "volatile_function", for SHOW and the log.
+std::string_view name_of(Reason reason);
 
 // What a text that consists of one transaction command does.
 enum class TransactionStep : std::uint8_t {
@@ -69,6 +73,7 @@ enum class OwnCommand : std::uint8_t { None, Set, Reset, Show };
 
 struct Verdict {
     // May run on a standby: it writes nothing, locks nothing, and means the same on every node.
+    // So it is if the reason is None or Empty.
     bool is_read = false;
     Reason reason = Reason::NotParsed;
     TransactionStep transaction = TransactionStep::None;
@@ -84,6 +89,7 @@ struct Verdict {
     // temporary tables, WITH HOLD cursors, session advisory locks, currval, DO, CALL, set_config, …
     bool leaves_state = false;
     // Of leaves_state, no more than SET, SET SESSION or RESET of one parameter (not ALL).
+    // Only of a text of one statement.
     bool is_plain_set = false;
     // DISCARD ALL: nothing is left behind.
     bool discards_state = false;
