@@ -264,7 +264,8 @@ TEST_CASE("the fork of a timeline is bounded by what the promoted node had repla
     const ClusterView& view = s.view();
     CHECK(view.timeline_began_at == Lsn{120});
     CHECK(view.history_of({Lsn{120}, 1}) == History::Within);
-    CHECK(view.history_of({Lsn{121}, 1}) == History::Beyond);
+    CHECK(view.history_of({Lsn{121}, 1}) == History::Doubtful);
+    CHECK(view.history_of({Lsn{151}, 1}) == History::Lost);
     CHECK(view.history_of({Lsn{999}, 2}) == History::Within);
     CHECK(view.history_of({Lsn{1}, 3}) == History::Future);
     s.primary(kTwo, 190, 2);
@@ -273,9 +274,9 @@ TEST_CASE("the fork of a timeline is bounded by what the promoted node had repla
     s.standby(kThree, 180, 2);
     s.primary(kThree, 200, 3);
     CHECK(s.view().history_of({Lsn{120}, 1}) == History::Within);
-    CHECK(s.view().history_of({Lsn{130}, 1}) == History::Beyond);
+    CHECK(s.view().history_of({Lsn{130}, 1}) == History::Doubtful);
     CHECK(s.view().history_of({Lsn{180}, 2}) == History::Within);
-    CHECK(s.view().history_of({Lsn{181}, 2}) == History::Beyond);
+    CHECK(s.view().history_of({Lsn{181}, 2}) == History::Doubtful);
 }
 
 TEST_CASE("a node that was never seen before it was promoted leaves the fork unknown") {
@@ -283,8 +284,8 @@ TEST_CASE("a node that was never seen before it was promoted leaves the fork unk
     s.primary(kOne, 100);
     s.primary(kTwo, 150, 2);
     CHECK_FALSE(s.view().timeline_began_at);
-    CHECK(s.view().history_of({Lsn{90}, 1}) == History::Unknown);
-    CHECK(s.view().history_of({Lsn{151}, 1}) == History::Beyond);
+    CHECK(s.view().history_of({Lsn{90}, 1}) == History::Doubtful);
+    CHECK(s.view().history_of({Lsn{151}, 1}) == History::Lost);
 }
 
 TEST_CASE("a promoted node that tells its fork is believed") {
@@ -299,7 +300,7 @@ TEST_CASE("a promoted node that tells its fork is believed") {
     s.cluster.observe(kTwo, seen, s.now);
     CHECK(s.view().timeline_began_at == Lsn{160});
     CHECK(s.view().history_of({Lsn{160}, 1}) == History::Within);
-    CHECK(s.view().history_of({Lsn{161}, 1}) == History::Beyond);
+    CHECK(s.view().history_of({Lsn{161}, 1}) == History::Lost);
 }
 
 TEST_CASE("a blind cluster asks nobody and believes the configuration") {
