@@ -48,7 +48,7 @@ const NodeView* ClusterView::find(NodeId id) const {
 }
 
 // From the cluster's timeline back to the place's, through the forks that are known: the place has
-// to lie before each of them.
+// to lie before each of them. (Forks of ancestors lie at ever smaller LSNs.)
 History ClusterView::history_of(Position place) const {
     if (place.timeline > timeline) return History::Future;
     std::uint32_t at = timeline;
@@ -56,12 +56,11 @@ History ClusterView::history_of(Position place) const {
         const auto fork = std::find_if(forks.begin(), forks.end(), [at](const TimelineFork& known) {
             return known.timeline == at;
         });
-        if (fork == forks.end()) return History::Unknown;
-        if (fork->began_before && place.lsn > fork->began_before) return History::Beyond;
-        if (!fork->began_after || fork->parent == 0) return History::Unknown;
-        if (place.lsn > fork->began_after) return History::Beyond;
+        if (fork == forks.end()) return History::Doubtful;
+        if (fork->began_before && place.lsn > fork->began_before) return History::Lost;
         // A timeline that was skipped is none of this one's ancestors.
-        if (fork->parent < place.timeline) return History::Beyond;
+        const bool is_ancestor = fork->parent != 0 && fork->parent >= place.timeline;
+        if (!is_ancestor || place.lsn > fork->began_after) return History::Doubtful;
         at = fork->parent;
     }
     return History::Within;

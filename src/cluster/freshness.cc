@@ -70,11 +70,11 @@ Freshness::Answer Freshness::compare(const ClusterView& view, const NodeView& no
     if (!lsn_) return Answer::Fresh;
     if (is_of_other_cluster(view)) return Answer::OtherHistory;
     const History history = view.history_of(needed());
-    if (history == History::Beyond) return Answer::OtherHistory;
     if (history == History::Future) return view.is_blind ? Answer::Fresh : Answer::Behind;
+    if (history != History::Within) return Answer::OtherHistory;
     if (node.id == view.primary) return Answer::Fresh;
-    const bool is_comparable = history == History::Within && node.timeline == view.timeline;
-    return is_comparable && node.lsn >= lsn_ ? Answer::Fresh : Answer::Behind;
+    const bool has_it = node.timeline == view.timeline && node.lsn >= lsn_;
+    return has_it ? Answer::Fresh : Answer::Behind;
 }
 
 // A primary that restarts as the primary has all that it ever acknowledged.
@@ -127,9 +127,10 @@ void Freshness::merge(const ClusterView& view, Position place) {
         lower = higher;
     } else if (lower.timeline == higher.timeline) {
         lower.lsn = std::max(lower.lsn, higher.lsn);
-    } else if (const History history = view.history_of(lower); history != History::Beyond) {
-        const bool is_common = history == History::Within;
-        lower = {is_common ? std::max(lower.lsn, higher.lsn) : higher.lsn, higher.timeline};
+    } else if (view.history_of(lower) == History::Within) {
+        lower = {std::max(lower.lsn, higher.lsn), higher.timeline};
+    } else if (view.history_of(higher) == History::Future) {
+        lower = higher;
     }
     lsn_ = lower.lsn;
     timeline_ = lower.timeline;

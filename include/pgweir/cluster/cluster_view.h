@@ -61,8 +61,12 @@ struct NodeView {
     // as nothing was ever seen that could have led it astray (a promotion, a fenced node); else 0,
     // and no LSN of it is comparable.
     std::uint32_t timeline = 0;
-    Lsn lsn;                 // Inserted (primary) or replayed (standby) at least up to here.
-    Instant evidence_at{};   // When the last look that was answered started.
+    Lsn lsn;  // Inserted (primary) or replayed (standby) at least up to here.
+    // When the last look that was answered started. All of this is evidence about the incarnation
+    // that answered then. A server that logged in later may be of a newer one (a standby that has
+    // restarted further back): it must not serve a read that is bound to freshness before a look
+    // that started after its login; and a server that was alive at the look is of this one.
+    Instant evidence_at{};
     Instant role_since{};    // Since when it has this role.
     Instant usable_since{};  // Since when `trouble` is None: for slow start.
     // Since when this incarnation is known: when the look that saw it first ended. A standby that
@@ -96,9 +100,9 @@ struct TimelineFork {
 // Whether a place is part of the history of the cluster's timeline.
 enum class History : std::uint8_t {
     Within,
-    Beyond,   // Not known to be part of it: past all that is known to be common.
-    Unknown,  // Nothing is known of where the timelines parted.
-    Future,   // Of a timeline that nobody has seen here yet.
+    Doubtful,  // Past all that is known to be common, or nothing is known of where they parted.
+    Lost,      // Past where they parted.
+    Future,    // Of a timeline that nobody has seen here yet.
 };
 
 struct ClusterView {

@@ -16,9 +16,9 @@
 // The primary has all that any standby of its history has, so it may serve whatever is not known.
 // After a failover, places of the old timeline count up to where the new one is known to have left
 // it (ClusterView::history_of). A place beyond is told as OtherHistory: in an asynchronous failover
-// it may be lost, and nobody shall find that out by a silent stale read. What is known of a place
-// is a bound from looks before the promotion, so OtherHistory may be told of a place that was not
-// lost; never the other way round. A session whose place nobody ever sampled is served by the
+// it may be lost, and nobody shall find that out by a silent stale read. What is known of that
+// point is a bound from looks before the promotion, so OtherHistory may be told of a place that was
+// not lost; never the other way round. A session whose place nobody ever sampled is served by the
 // new primary without a word.
 #pragma once
 
@@ -64,6 +64,9 @@ class Freshness {
     NodeId wants_sample_of() const { return ended_at_.is_never() ? NodeId{} : node_; }
     Instant wants_sample_since() const { return ended_at_; }
     NodeId last_node() const { return node_; }
+    // What is known to be needed. After OtherHistory, history_of() of it says whether it is lost
+    // for certain.
+    Position needed() const { return {lsn_, timeline_}; }
 
     // The token as text for SHOW pgweir.token ("7301558473093292123:1:16/B374D848": system
     // identifier, timeline, LSN), or nullopt while its sample is missing. A session that has seen
@@ -75,7 +78,6 @@ class Freshness {
     void reset() { *this = Freshness(); }
 
  private:
-    Position needed() const { return {lsn_, timeline_}; }
     bool is_of_other_cluster(const ClusterView& view) const;
     Answer compare(const ClusterView& view, const NodeView& node) const;
     bool is_same_incarnation(const NodeView& node) const;
