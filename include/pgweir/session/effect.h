@@ -85,7 +85,9 @@ struct OpenServer {
 };
 
 // The edge looks at the node over a connection of its own, with libpq; NodeObserved follows, within
-// login->timeout and a little. REQUIRES: no look at that node is under way.
+// login->timeout (0: one second) and a little. A look at that node that is still under way fails
+// first. The connection that is kept open is watched between looks: when the node ends it,
+// NodeObserved comes at once, without an order.
 struct LookAtNode {
     NodeId node;
     NodeAddress address;
