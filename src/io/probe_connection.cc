@@ -155,8 +155,11 @@ void ProbeConnection::on_ready(int status) {
     // libuv lets go of a socket with an error.
     if (status < 0) events_ = 0;
     const bool is_over = PQconsumeInput(raw()) == 0;
+    std::string reason = is_over ? one_line(PQerrorMessage(raw())) : std::string();
+    // What came before the end says more than libpq.
     const bool is_complete = read_results();
-    if (is_over || is_fatal_ || PQstatus(raw()) == CONNECTION_BAD) return fail_by_libpq();
+    if (is_over) return fail(std::move(reason));
+    if (is_fatal_ || PQstatus(raw()) == CONNECTION_BAD) return fail_by_libpq();
     if (state_ == State::Idle) {
         watch(UV_READABLE);
     } else if (is_complete) {
@@ -247,10 +250,11 @@ void ProbeConnection::note_nonsense() {
 
 void ProbeConnection::note_error(const PGresult* result) {
     // libpq adds an error of its own when the server closes after one.
-    if (!seen_.failure.empty()) return;
+    const std::string sqlstate = field(result, PG_DIAG_SQLSTATE);
+    if (!seen_.failure.empty() || (sqlstate.empty() && PQstatus(raw()) == CONNECTION_BAD)) return;
     const std::string primary = field(result, PG_DIAG_MESSAGE_PRIMARY);
     seen_.failure = one_line(primary.empty() ? PQresultErrorMessage(result) : primary);
-    seen_.sqlstate = field(result, PG_DIAG_SQLSTATE);
+    seen_.sqlstate = sqlstate;
     is_fatal_ = ends_session(result);
 }
 
