@@ -18,6 +18,7 @@
 #include "io/config_files.h"
 #include "io/log_sink.h"
 #include "io/pid_file.h"
+#include "io/probe_login.h"
 #include "io/process.h"
 #include "io/service_manager.h"
 #include "io/system_entropy.h"
@@ -103,6 +104,7 @@ void print_ready_line(const io::Process& process) {
 
 int serve(const io::ConfigFiles& files, io::LoadedConfiguration configuration) {
     const config::Settings& settings = *configuration.settings;
+    io::forget_libpq_environment();
     if (!settings.general.core_dumps()) forbid_dumps();
     const std::string warning = raise_descriptor_limit(settings);
     std::optional<io::PidFile> pid_file;

@@ -140,6 +140,10 @@ void Worker::on_dial_failed(ServerId server, std::string reason) {
     tell(ServerOpenFailed{server, std::move(reason)});
 }
 
+void Worker::on_observed(NodeId node, cluster::Observation seen) {
+    tell(NodeObserved{node, std::move(seen)});
+}
+
 void Worker::tell(Event event) {
     if (executing_) {
         told_.push_back(std::move(event));

@@ -18,6 +18,7 @@
 #include "io/dialer.h"
 #include "io/loop.h"
 #include "io/mailbox.h"
+#include "io/prober.h"
 #include "io/stream.h"
 #include "io/stream_table.h"
 #include "io/tls_context.h"
@@ -63,7 +64,7 @@ struct WorkerParts {
     std::unique_ptr<Core> core;
 };
 
-class Worker final : StreamOwner, DialerOwner {
+class Worker final : StreamOwner, DialerOwner, ProberOwner {
  public:
     // Connections that still finish; the oldest goes when there are more.
     static constexpr std::size_t kFinishingMax = 512;
@@ -93,6 +94,7 @@ class Worker final : StreamOwner, DialerOwner {
     void on_finished(Stream& stream) override;
     void on_dialed(ServerId server, UniqueFd socket) override;
     void on_dial_failed(ServerId server, std::string reason) override;
+    void on_observed(NodeId node, cluster::Observation seen) override;
     void on_letter(WorkerLetter letter);
 
     // Tells the core now, or after the effects that are being executed.
@@ -151,6 +153,7 @@ class Worker final : StreamOwner, DialerOwner {
     std::vector<Stream*> finishing_;
     std::atomic<std::uint32_t> client_count_{0};
     Dialer dialer_;
+    std::unique_ptr<Prober> prober_;  // Most workers never look at a node.
     Mailbox<WorkerLetter> mailbox_;
     DeadlineTimer deadline_;
     Handle<uv_timer_t> finishing_timer_;

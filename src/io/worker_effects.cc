@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "io/worker.h"
-#include "pgweir/base/assert.h"
 
 namespace pgweir::io {
 
@@ -125,12 +124,14 @@ void Worker::run(const OpenServer& open) {
     dialer_.open(open.server, open.address);
 }
 
-void Worker::run(const LookAtNode&) {
-    PGWEIR_ASSERT(false);
+void Worker::run(const LookAtNode& look) {
+    ProberOwner& owner = *this;
+    if (prober_ == nullptr) prober_ = std::make_unique<Prober>(loop_.get(), owner);
+    prober_->look(look);
 }
 
-void Worker::run(const ForgetNode&) {
-    PGWEIR_ASSERT(false);
+void Worker::run(const ForgetNode& forget) {
+    if (prober_ != nullptr) prober_->forget(forget.node);
 }
 
 void Worker::run(Post& post) {

@@ -19,8 +19,8 @@ enum class ProbeOver : std::uint8_t {
 };
 
 struct Observation {
-    Instant started_at;  // Before the question left.
-    Instant ended_at;
+    Instant started_at;  // Before the question left; if it never left, when the look was ordered.
+    Instant ended_at;    // When the answer was complete, or failed.
     ProbeOver over = ProbeOver::Open;
     // Empty: the node answered. Else what went wrong, and PostgreSQL's SQLSTATE if it gave one.
     std::string failure;

@@ -73,7 +73,8 @@ struct ServerDrained {
     ServerId server;
 };
 
-// What a look at a node saw (LookAtNode).
+// What a look at a node saw (LookAtNode); or a failure that nobody asked for: the node has ended
+// the connection that was kept open for looks (it stops, or its process is gone).
 struct NodeObserved {
     NodeId node;
     cluster::Observation seen;

@@ -86,7 +86,9 @@ struct OpenServer {
 };
 
 // The edge looks at the node over a connection of its own, with libpq; NodeObserved follows, within
-// `timeout` and a little. REQUIRES: no look at that node is under way.
+// `timeout` (0: one second) and a little. A look at that node that is still under way fails
+// first. The connection that is kept open is watched between looks: when the node ends it,
+// NodeObserved comes at once, without an order.
 struct LookAtNode {
     NodeId node;
     NodeAddress address;
