@@ -281,6 +281,55 @@ TEST_CASE("a password login to the server over TLS, with channel binding, and by
     }
 }
 
+TEST_CASE("server_channel_binding = require: SCRAM over TLS, and nothing else") {
+    PgweirConfig config = with_server_tls("require");
+    config.tls("server_channel_binding", "require")
+        .user("scrammer", "password", "\"" + password_of("scrammer") + "\"")
+        .user("md5er", "password", "\"" + password_of("md5er") + "\"");
+    PgweirProcess pgweir(config);
+    Connection connection(pgweir.target().with_user("scrammer"));
+    CHECK(connection.value("select current_user") == "scrammer");
+    // md5, and no authentication at all.
+    for (const char* user : {"md5er", "trusty"}) {
+        CAPTURE(std::string(user));
+        CHECK(!Connection::attempt(pgweir.target().with_user(user)).is_ok());
+    }
+}
+
+TEST_CASE("allow: in clear, and with TLS where the server wants it") {
+    std::string question = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+    PgweirConfig config = with_server_tls("allow");
+    config.tls("server_tls_cert_file", certificates().client_certificate())
+        .tls("server_tls_key_file", certificates().client_key());
+    PgweirProcess pgweir(config);
+    Connection in_clear(pgweir.target().with_user("trusty"));
+    CHECK(in_clear.value(question) == "f");
+    // pg_hba.conf rejects this user without TLS.
+    Connection secured(pgweir.target().with_user("certified"));
+    CHECK(secured.value(question) == "t");
+    CHECK(secured.value("select current_user") == "certified");
+    // Refused both ways, at once.
+    auto refused = Connection::attempt(pgweir.target().with_user("nobody_knows"));
+    CHECK(!refused.is_ok());
+}
+
+TEST_CASE("protocol 3.2 is asked for, and a server that knows 3.0 only is none the worse") {
+    PgweirConfig config = with_server_tls("prefer");
+    config.tls("server_max_protocol_version", "3.2");
+    PgweirProcess pgweir(config);
+    Connection connection(pgweir.target());
+    CHECK(connection.value("select 'fine'") == "fine");
+    connection.send("select pg_sleep(600) /* 3.2 */");
+    Connection observer(cluster().owner());
+    wait_until("PostgreSQL runs it", [&] {
+        return observer.value(
+                   "select count(*) from pg_stat_activity where state = 'active' and "
+                   "pid <> pg_backend_pid() and query like '%/* 3.2 */%'") != "0";
+    });
+    CHECK(connection.cancel());
+    CHECK(connection.answer().sqlstate == "57014");
+}
+
 TEST_CASE("large results and many small queries over TLS on both sides") {
     PgweirConfig config = with_client_tls("require");
     config.tls("server_tls_sslmode", "require");

@@ -205,3 +205,39 @@ TEST_CASE("a storm of wrong cancel requests disturbs nobody") {
     CHECK(serves(pgweir.target()));
     CHECK(happens([&] { return pgweir.open_files() <= before + 1; }));
 }
+
+TEST_CASE("instances that share a secret: a cancel request reaches the right one from any") {
+    TemporaryFolder sockets("peers");
+    const std::string first = (sockets.path() / "1").string();
+    const std::string second = (sockets.path() / "2").string();
+    std::filesystem::create_directories(first);
+    std::filesystem::create_directories(second);
+    const auto instance = [&](int id, const std::string& mode) {
+        PgweirConfig config(cluster());
+        return config
+            .general("listen", "[\"127.0.0.1:0\", \"" + (id == 1 ? first : second) + ":6432\"]")
+            .general("peers", "[\"" + first + ":6432\", \"" + second + ":6432\"]")
+            .general("peer_id", std::to_string(id))
+            .general("cancel_secret", "\"what both of them know\"")
+            .general("pool_mode", mode)
+            .general("workers", "2");
+    };
+    for (const char* mode : {"\"transaction\"", "\"session\""}) {
+        CAPTURE(std::string(mode));
+        PgweirProcess one(instance(1, mode));
+        PgweirProcess two(instance(2, mode));
+        for (int round = 0; round < 4; ++round) {
+            RawClient client(one.target());
+            client.login();
+            client.send(query("select pg_sleep(600) /* through the other */"));
+            wait_until_running("through the other");
+            // Both tell the same to who does not know a key.
+            RawClient stranger(two.target());
+            stranger.send(cancel_request(client.process(), std::string(4, 'x')));
+            stranger.read_to_end();
+            send_cancel(two.target(), client);
+            client.read_until_ready();
+            CHECK(has_line(client.transcript(), "ErrorResponse ERROR 57014"));
+        }
+    }
+}

@@ -241,6 +241,35 @@ TEST_CASE("what an idle server may say unasked costs nothing") {
     CHECK(attacker.logins() == 1);
 }
 
+TEST_CASE("C62: what became of a server while it was idle, its next client is told first") {
+    Attacker attacker([](FakeConnection& server) {
+        if (server.read()) {
+            server.send(answer_of("fine") + ready_for_query() +
+                        parameter_status("in_hot_standby", "on"));
+        }
+        server.serve("fine");
+    });
+    PgweirProcess pgweir(attacker.config());
+    RawClient client(pgweir.target());
+    client.login();
+    CHECK(is_fine(client));
+    RawClient other(pgweir.target());
+    other.login();
+    wait_until("it is told", [&] {
+        other.forget_transcript();
+        CHECK(is_fine(other));
+        return has_line(other.transcript(), "ParameterStatus in_hot_standby=on");
+    });
+    // Once.
+    other.forget_transcript();
+    CHECK(is_fine(other));
+    CHECK(!has_line(other.transcript(), "ParameterStatus"));
+    client.forget_transcript();
+    CHECK(is_fine(client));
+    CHECK(has_line(client.transcript(), "ParameterStatus in_hot_standby=on"));
+    CHECK(attacker.logins() == 1);
+}
+
 TEST_CASE(
     "T13: a server that drops or doubles a message never shifts an answer to the next client") {
     // Every connection answers two queries well, and at the third adds, drops or doubles.

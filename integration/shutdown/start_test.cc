@@ -170,6 +170,26 @@ TEST_CASE("the sample that it prints is a configuration that it takes") {
     CHECK(check_file(sample.output).status == 0);
 }
 
+TEST_CASE("a full disk under the log holds up nobody, and is told once there is room") {
+    PgweirConfig config(cluster());
+    config.general("log_file", "\"/dev/full\"").general("log_level", "\"debug\"");
+    PgweirProcess pgweir(config);
+    for (int i = 0; i < 50; ++i) {
+        Connection client(pgweir.target());
+        CHECK(client.value("select 'fine'") == "fine");
+        CHECK(client.query("select 1/0").sqlstate == "22012");
+    }
+    auto with_room = pgweir.folder() / "with_room.log";
+    config.general("log_file", "\"" + with_room.string() + "\"");
+    pgweir.rewrite(config);
+    pgweir.process().signal(SIGHUP);
+    wait_until("it says what was lost", [&] {
+        CHECK(serves(pgweir.target()));
+        return std::filesystem::exists(with_room) &&
+               read_file(with_room).find("log lines could not be written") != std::string::npos;
+    });
+}
+
 TEST_CASE("a reload applies what can be applied; a wrong file changes nothing") {
     PgweirConfig config(cluster());
     config.limit("default_pool_size", 1).timeout("query_wait_timeout", "300ms");

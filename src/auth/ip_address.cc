@@ -100,6 +100,13 @@ std::optional<IpAddress> parse_ip_address(std::string_view text) {
     return address;
 }
 
+bool is_loopback_address(const IpAddress& address) {
+    if (is_ipv4(address)) return address[12] == 127;
+    IpAddress one{};
+    one.back() = 1;
+    return address == one;
+}
+
 bool is_ipv4(const IpAddress& address) {
     return std::all_of(address.begin(), address.begin() + 10, [](Byte b) { return b == 0; }) &&
            address[10] == 0xff && address[11] == 0xff;

@@ -15,5 +15,7 @@ using IpAddress = std::array<Byte, 16>;
 // "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"; a zone ("fe80::1%eth0") is left out.
 std::optional<IpAddress> parse_ip_address(std::string_view text);
 bool is_ipv4(const IpAddress& address);
+// 127.0.0.0/8 and ::1: packets that leave no machine.
+bool is_loopback_address(const IpAddress& address);
 
 }  // namespace pgweir::auth

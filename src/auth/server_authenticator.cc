@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "auth/ip_address.h"
 #include "pgweir/auth/password.h"
 #include "pgweir/wire/backend_messages.h"
 #include "pgweir/wire/frontend_messages.h"
@@ -13,45 +14,12 @@ namespace pgweir::auth {
 
 using wire::AuthenticationCode;
 
-namespace {
-
-bool* flag_of(RequireAuth& require, std::string_view name) {
-    if (name == "none") return &require.none;
-    if (name == "password") return &require.password;
-    if (name == "md5") return &require.md5;
-    if (name == "scram-sha-256") return &require.scram;
-    return nullptr;
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-    return text;
-}
-
-}  // namespace
-
-Result<RequireAuth, std::string> parse_require_auth(std::string_view text) {
-    if (trimmed(text).empty()) return RequireAuth{};
-    const bool forbids = trimmed(text).front() == '!';
-    RequireAuth require{forbids, forbids, forbids, forbids};
-    while (true) {
-        const std::size_t comma = text.find(',');
-        std::string_view name = trimmed(text.substr(0, comma));
-        const std::string written(name);
-        if (name.starts_with('!') != forbids) {
-            return failure("require_auth: \"" + written + "\" mixes allowed and forbidden methods");
-        }
-        if (forbids) name.remove_prefix(1);
-        bool* flag = flag_of(require, name);
-        if (flag == nullptr) {
-            return failure("require_auth: \"" + written +
-                           "\" is none of none, password, md5, scram-sha-256");
-        }
-        *flag = !forbids;
-        if (comma == std::string_view::npos) return require;
-        text.remove_prefix(comma + 1);
-    }
+ServerLink unencrypted_link(std::string_view host) {
+    if (host.starts_with('/')) return ServerLink::UnixSocket;
+    if (host == "localhost") return ServerLink::Loopback;
+    const auto address = parse_ip_address(host);
+    const bool is_loopback = address && is_loopback_address(*address);
+    return is_loopback ? ServerLink::Loopback : ServerLink::Plain;
 }
 
 ServerAuthenticator::ServerAuthenticator(ServerAuthRequest request, Entropy& entropy,
@@ -84,7 +52,8 @@ ServerAuthStep ServerAuthenticator::handle_start(std::uint32_t code, ByteView re
     switch (static_cast<AuthenticationCode>(code)) {
         case AuthenticationCode::Ok:
             if (!request_.policy.require_auth.none) {
-                return fail("the server asked for no authentication, which require_auth forbids");
+                return fail(
+                    "the server asked for no authentication, which server_require_auth forbids");
             }
             if (request_.policy.channel_binding == ChannelBinding::Require) {
                 return fail(
@@ -118,14 +87,16 @@ ServerAuthStep ServerAuthenticator::handle_ok(ByteView rest) {
 ServerAuthStep ServerAuthenticator::handle_cleartext(ByteView rest) {
     if (!rest.empty()) return fail("malformed AuthenticationCleartextPassword");
     if (!request_.policy.require_auth.password) {
-        return fail("the server asked for a cleartext password, which require_auth forbids");
+        return fail("the server asked for a cleartext password, which server_require_auth forbids");
     }
     if (request_.policy.channel_binding == ChannelBinding::Require) {
         return fail("the server asked for a cleartext password, but channel binding is required");
     }
     if (request_.link == ServerLink::Plain &&
-        request_.policy.cleartext == ServerAuthPolicy::Cleartext::OnlyProtected) {
-        return fail("the server asked for a cleartext password on an unencrypted connection");
+        request_.policy.cleartext == CleartextPassword::Protected) {
+        return fail(
+            "the server asked for a cleartext password over an unencrypted network, which "
+            "server_cleartext_password = \"anywhere\" would allow");
     }
     const auto* plain = std::get_if<PlainPassword>(&request_.secret);
     if (plain == nullptr) return fail_for_want_of("a cleartext password");
@@ -140,7 +111,7 @@ ServerAuthStep ServerAuthenticator::handle_md5(ByteView rest) {
     if (rest.size() != salt.size()) return fail("malformed AuthenticationMD5Password");
     std::copy(rest.begin(), rest.end(), salt.begin());
     if (!request_.policy.require_auth.md5) {
-        return fail("the server asked for an md5 password, which require_auth forbids");
+        return fail("the server asked for an md5 password, which server_require_auth forbids");
     }
     if (request_.policy.channel_binding == ChannelBinding::Require) {
         return fail("the server asked for an md5 password, but channel binding is required");
@@ -166,7 +137,7 @@ ServerAuthStep ServerAuthenticator::handle_sasl(ByteView rest) {
     const auto offered = wire::read_sasl_mechanisms(rest);
     if (!offered) return fail("malformed AuthenticationSASL");
     if (!request_.policy.require_auth.scram) {
-        return fail("the server asked for SCRAM, which require_auth forbids");
+        return fail("the server asked for SCRAM, which server_require_auth forbids");
     }
     ScramClientOptions options;
     if (const auto* plain = std::get_if<PlainPassword>(&request_.secret)) {

@@ -84,20 +84,31 @@ Trouble read_nodes(std::string_view text, ConnectionString& out) {
     return std::nullopt;
 }
 
-Trouble read_tls_mode(const std::string& value, ConnectionString& out) {
+template <typename T>
+Trouble read_option(std::optional<T>& target, const std::string& name, const std::string& value) {
     try {
-        out.tls_mode = read_value<TlsMode>(RawValue(value));
+        target = read_value<T>(RawValue(value));
         return std::nullopt;
     } catch (const ValueError& error) {
-        return std::string("has an sslmode that ") + error.what();
+        return "has an " + name + " that " + error.what();
     }
 }
 
 Trouble read_parameter(const std::string& name, const std::string& value, ConnectionString& out) {
-    static constexpr std::array<std::string_view, 9> kNames{
-        "sslmode", "sslnegotiation", "sslrootcert", "application_name", "user", "password",
-        "dbname",  "host",           "port"};
-    if (name == "sslmode") return read_tls_mode(value, out);
+    static constexpr std::array<std::string_view, 11> kNames{"sslmode",
+                                                             "sslnegotiation",
+                                                             "sslrootcert",
+                                                             "require_auth",
+                                                             "channel_binding",
+                                                             "application_name",
+                                                             "user",
+                                                             "password",
+                                                             "dbname",
+                                                             "host",
+                                                             "port"};
+    if (name == "sslmode") return read_option(out.tls_mode, name, value);
+    if (name == "require_auth") return read_option(out.require_auth, name, value);
+    if (name == "channel_binding") return read_option(out.channel_binding, name, value);
     if (name == "application_name")
         out.application_name = value;
     else if (name == "sslrootcert")

@@ -12,7 +12,7 @@ struct ForeignName {
     std::string_view answer;  // What to write instead, or why nothing is needed.
 };
 
-inline constexpr std::array<ForeignName, 28> kForeignNames{{
+inline constexpr std::array<ForeignName, 30> kForeignNames{{
     {"listen_addr", "write listen = [\"address:port\"] in [pgweir]"},
     {"listen_port", "write listen = [\"address:port\"] in [pgweir]"},
     {"unix_socket_dir", "write listen = [\"/directory:port\"] in [pgweir]"},
@@ -37,6 +37,8 @@ inline constexpr std::array<ForeignName, 28> kForeignNames{{
     {"server_fast_close", "a reload closes servers whose login changed as they become free"},
     {"track_extra_parameters", "everything that PostgreSQL reports is tracked"},
     {"client_tls_protocols", "write client_tls_min_protocol in [tls]"},
+    {"require_auth", "write server_require_auth in [tls]"},
+    {"channel_binding", "write server_channel_binding in [tls]"},
     {"server_tls_protocols", "write server_tls_min_protocol in [tls]"},
     {"client_tls13_ciphers", "OpenSSL's choice holds for TLS 1.3"},
     {"server_tls13_ciphers", "OpenSSL's choice holds for TLS 1.3"},

@@ -155,6 +155,17 @@ void read_into(TextList& target, const RawValue& raw) {
     target = std::move(list);
 }
 
+void read_into(RequireAuth& target, const RawValue& raw) {
+    std::string text;
+    for (const std::string& name : read_value<TextList>(raw)) {
+        if (!text.empty()) text += ',';
+        text += name;
+    }
+    const auto require = parse_require_auth(text);
+    if (!require) throw ValueError(require.error());
+    target = *require;
+}
+
 std::size_t read_enum(const RawValue& raw, std::span<const std::string_view> names) {
     std::string all;
     for (const std::string_view name : names) {
@@ -224,6 +235,10 @@ std::string show_value(const TextList& value) {
     return text;
 }
 
+std::string show_value(const RequireAuth& value) {
+    return text_of(value);
+}
+
 std::string quote_toml(std::string_view text) {
     constexpr std::string_view kHex = "0123456789abcdef";
     std::string quoted = "\"";
@@ -260,6 +275,9 @@ std::string write_value(FileMode value) {
 }
 std::string write_value(const std::string& value) {
     return quote_toml(value);
+}
+std::string write_value(const RequireAuth& value) {
+    return quote_toml(text_of(value));
 }
 std::string write_value(const TextList& value) {
     std::string list = "[";

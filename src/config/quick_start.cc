@@ -26,6 +26,10 @@ std::unique_ptr<Settings> settings_from_connection_string(std::string_view uri) 
     settings->general.auth_type.assign(AuthMethod::Any);
     settings->general.admin_users.assign({parsed->user.empty() ? "postgres" : parsed->user});
     if (parsed->tls_mode) settings->tls.server_tls_sslmode.assign(*parsed->tls_mode);
+    if (parsed->require_auth) settings->tls.server_require_auth.assign(*parsed->require_auth);
+    if (parsed->channel_binding) {
+        settings->tls.server_channel_binding.assign(*parsed->channel_binding);
+    }
     if (parsed->tls_direct) settings->tls.server_tls_direct.assign(true);
     if (!parsed->tls_root_file.empty()) {
         settings->tls.server_tls_ca_file.assign(parsed->tls_root_file);

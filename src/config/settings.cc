@@ -79,6 +79,13 @@ void apply(const DatabaseSettings& database, EffectivePool& pool) {
         pool.user_is_fixed = true;
     }
     pool.tls_mode = database.server_tls_sslmode.value_or(target.tls_mode.value_or(pool.tls_mode));
+    pool.require_auth =
+        database.server_require_auth.value_or(target.require_auth.value_or(pool.require_auth));
+    pool.channel_binding = database.server_channel_binding.value_or(
+        target.channel_binding.value_or(pool.channel_binding));
+    pool.cleartext_password = database.server_cleartext_password.value_or(pool.cleartext_password);
+    pool.max_protocol_version =
+        database.server_max_protocol_version.value_or(pool.max_protocol_version);
     pool.application_name =
         database.application_name.is_set() ? database.application_name() : target.application_name;
     pool.pool_mode = database.pool_mode.value_or(pool.pool_mode);
@@ -127,6 +134,10 @@ EffectivePool Settings::pool_for(std::string_view database, std::string_view use
         .server_user = std::string(user),
         .server_password = {},
         .tls_mode = tls.server_tls_sslmode(),
+        .require_auth = tls.server_require_auth(),
+        .channel_binding = tls.server_channel_binding(),
+        .cleartext_password = tls.server_cleartext_password(),
+        .max_protocol_version = tls.server_max_protocol_version(),
         .pool_mode = general.pool_mode(),
         .pool_size = limits.default_pool_size(),
         .min_pool_size = limits.min_pool_size(),
@@ -203,6 +214,15 @@ std::vector<ListenAddress> Settings::listen_addresses() const {
     }
     for (const std::string& text : general.listen()) {
         if (auto parsed = parse_listen_address(text, port)) addresses.push_back(std::move(*parsed));
+    }
+    return addresses;
+}
+
+std::vector<NodeAddress> Settings::peer_addresses() const {
+    std::vector<NodeAddress> addresses;
+    for (const std::string& text : general.peers()) {
+        const auto parsed = parse_host_port(text);
+        if (parsed) addresses.push_back({parsed->host, parsed->port.value_or(6432)});
     }
     return addresses;
 }

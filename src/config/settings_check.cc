@@ -14,6 +14,7 @@ class Checker {
 
     void run() const {
         check_listen();
+        check_peers();
         check_limits();
         check_timeouts();
         check_client_tls();
@@ -38,6 +39,34 @@ class Checker {
         for (const std::string& text : listen()) {
             const auto address = parse_listen_address(text);
             if (!address) fail(listen, "names \"" + text + "\", which " + address.error());
+        }
+    }
+
+    void check_peers() const {
+        const auto& general = settings_.general;
+        if (general.peers().empty()) {
+            if (general.peer_id() != 0) fail(general.peer_id, "needs peers");
+            if (!general.cancel_secret().empty()) fail(general.cancel_secret, "needs peers");
+            return;
+        }
+        constexpr std::size_t kPeersMax = 32;
+        const std::size_t count = general.peers().size();
+        if (count < 2 || count > kPeersMax) {
+            fail(general.peers, "must name 2 to 32 instances, this one included");
+        }
+        for (const std::string& text : general.peers()) {
+            const auto parsed = parse_host_port(text);
+            if (!parsed) fail(general.peers, "names \"" + text + "\", which " + parsed.error());
+            if (parsed->port == 0) fail(general.peers, "names \"" + text + "\" with the port 0");
+        }
+        if (general.peer_id() < 1 || general.peer_id() > count) {
+            fail(general.peers.line(), "peer_id = " + general.peer_id.show() +
+                                           " must be a place in peers: 1 to " +
+                                           std::to_string(count));
+        }
+        constexpr std::size_t kSecretMin = 16;
+        if (general.cancel_secret().size() < kSecretMin) {
+            fail(general.peers, "need a cancel_secret of at least 16 characters");
         }
     }
 
@@ -120,10 +149,19 @@ class Checker {
                             (has_cert ? "server_tls_key_file" : "server_tls_cert_file"));
         }
         check_server_tls_mode(tls.server_tls_sslmode, tls.server_tls_sslmode());
+        check_channel_binding(tls.server_channel_binding, tls.server_channel_binding(),
+                              tls.server_tls_sslmode());
         if (tls.server_tls_direct() && tls.server_tls_sslmode() < TlsMode::Require) {
             fail(tls.server_tls_direct,
                  "needs server_tls_sslmode \"require\", \"verify-ca\" or \"verify-full\"");
         }
+    }
+
+    // Without TLS there is nothing that could be bound: every login would fail.
+    void check_channel_binding(const OptionBase& option, ChannelBinding binding,
+                               TlsMode mode) const {
+        if (binding != ChannelBinding::Require || mode != TlsMode::Disable) return;
+        fail(option, "= \"require\" can't be with server_tls_sslmode = \"disable\"");
     }
 
     // `option` says where it stands: server_tls_sslmode, or a url.
@@ -172,6 +210,11 @@ class Checker {
         }
         if (database.server_tls_sslmode.is_set()) {
             check_server_tls_mode(database.server_tls_sslmode, database.server_tls_sslmode());
+        }
+        if (database.server_channel_binding.is_set()) {
+            check_channel_binding(
+                database.server_channel_binding, database.server_channel_binding(),
+                database.server_tls_sslmode.value_or(settings_.tls.server_tls_sslmode()));
         }
         const auto& limits = settings_.limits;
         if (database.min_pool_size.is_set() || database.pool_size.is_set()) {

@@ -25,6 +25,7 @@ void LoginGate::succeeded() {
     --under_way_;
     failures_ = 0;
     siblings_ = 0;
+    wants_room_ = has_room_ = false;
 }
 
 void LoginGate::failed(Instant now, Random& random) {
@@ -34,6 +35,7 @@ void LoginGate::failed(Instant now, Random& random) {
         --siblings_;
         return;
     }
+    has_room_ = false;
     if (failures_ == 0) siblings_ = under_way_;
     ++failures_;
     const std::uint32_t doublings = std::min<std::uint32_t>(failures_ - 1, 16);
@@ -43,6 +45,13 @@ void LoginGate::failed(Instant now, Random& random) {
     const auto spread = static_cast<std::uint64_t>(std::max<std::int64_t>(ceiling - floor, 1));
     closed_until_ =
         now + Duration::microseconds(floor + static_cast<std::int64_t>(random.below(spread)));
+}
+
+void LoginGate::room_made(Instant now) {
+    if (!wants_room_) return;
+    wants_room_ = false;
+    has_room_ = true;
+    closed_until_ = now;
 }
 
 void LoginGate::abandoned() {

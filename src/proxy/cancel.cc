@@ -14,6 +14,8 @@ namespace pgweir::proxy {
 namespace {
 // Cancel requests in flight for one server: more would change nothing.
 constexpr std::uint32_t kCancelsMax = 1;
+// Cancel requests on their way to other instances, for each worker.
+constexpr std::size_t kHandedOnMax = 32;
 }  // namespace
 
 // The requester's connection is closed when its request has had its effect: then the program that
@@ -22,9 +24,23 @@ void Core::cancel_requested(Client& requester) {
     const wire::CancelRequest request = requester.login->cancel_request();
     requester.phase = Client::Phase::Closing;
     requester.login.reset();
+    client_timers_.set(requester.id.value, now_ + settings_->timeouts.cancel_wait_timeout());
+    if (!cancel_key_maker_.has_peers()) {
+        return cancel_here(requester, request.process_id, request.secret);
+    }
+    // What another instance handed on is looked for here and nowhere else: nothing goes round.
+    if (const auto inner = cancel_key_maker_.unwrap(request.process_id, request.secret)) {
+        return cancel_here(requester, request.process_id, *inner);
+    }
+    const auto owner = cancel_key_maker_.owner(request.process_id, request.secret);
+    if (!owner) return finish_requester(requester.id, parts_.worker);
+    if (!cancel_key_maker_.is_own(*owner)) return hand_on_cancel(requester, *owner, request);
+    cancel_here(requester, request.process_id, request.secret);
+}
+
+void Core::cancel_here(Client& requester, std::uint32_t process_id, ByteView secret) {
     const ClientId id = requester.id;
-    client_timers_.set(id.value, now_ + settings_->timeouts.cancel_wait_timeout());
-    if (cancel_locally(request.process_id, request.secret, id, parts_.worker)) return;
+    if (cancel_locally(process_id, secret, id, parts_.worker)) return;
     if (parts_.workers == 1) return finish_requester(id, parts_.worker);
     // The key may be another worker's. Every worker answers; the one that has it, when
     // the request has had its effect.
@@ -32,11 +48,30 @@ void Core::cancel_requested(Client& requester) {
     for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
         if (worker == parts_.worker) continue;
         auto wanted = std::make_unique<CancelWanted>();
-        wanted->process_id = request.process_id;
-        wanted->secret = request.secret;
+        wanted->process_id = process_id;
+        wanted->secret.assign(secret.begin(), secret.end());
         wanted->requester = id;
         post(worker, std::move(wanted));
     }
+}
+
+// A key that is made up names an instance, too, by chance: what is under way to all of them is
+// bounded, and what is more than that is as lost as a key that fits nobody.
+void Core::hand_on_cancel(Client& requester, std::size_t peer, const wire::CancelRequest& request) {
+    if (cancels_handed_on_ >= kHandedOnMax) return finish_requester(requester.id, parts_.worker);
+    ++cancels_handed_on_;
+    auto record = std::make_unique<CancelLink>();
+    record->id = server_ids_.allocate();
+    record->requester = requester.id;
+    record->requester_worker = parts_.worker;
+    record->address = peers_[peer];
+    record->tls_mode = TlsMode::Disable;
+    wire::cancel_request(record->handed_on, request.process_id,
+                         cancel_key_maker_.wrap(request.process_id, request.secret));
+    const ServerId id = record->id;
+    server_timers_.set(id.value, now_ + settings_->timeouts.cancel_wait_timeout());
+    const CancelLink& link = cancels_.insert(id, std::move(record));
+    effects_->push(OpenServer{id, link.address});
 }
 
 // True if the key is one of this worker's clients'; the requester is then finished, now or later.
@@ -110,16 +145,36 @@ void Core::cancel_bytes(CancelLink& link, ByteView bytes) {
 }
 
 void Core::cancel_send(CancelLink& link) {
+    if (!link.target) {
+        effects_->send(link.id, effects_->keep(link.handed_on));
+        link.state = CancelLink::State::Sent;
+        return;
+    }
     const Server* server = servers_.find(link.target);
     // The query may have ended while the connection was made.
     const bool is_meant = server != nullptr && server->session != nullptr &&
                           server->client == link.client &&
                           (server->session->is_raw() || !server->session->answers().empty());
     if (!is_meant) return cancel_ended(link, false);
+    // A statement of pgweir's own stands in front: the request would hit that one instead, and what
+    // follows would run with settings that are not its own.
+    if (!server->session->is_raw() &&
+        server->session->answers().front().asker == session::Asker::Settings) {
+        link.state = CancelLink::State::Held;
+        return;
+    }
     Bytes out;
     wire::cancel_request(out, server->session->process_id(), server->session->cancel_secret());
     send(link.id, out);
     link.state = CancelLink::State::Sent;
+}
+
+void Core::release_cancel(ServerId target) {
+    CancelLink* held = nullptr;
+    cancels_.for_each([&](ServerId, CancelLink& link) {
+        if (link.target == target && link.state == CancelLink::State::Held) held = &link;
+    });
+    if (held != nullptr) cancel_send(*held);
 }
 
 void Core::cancel_ended(CancelLink& link, bool closed_by_edge) {
@@ -129,6 +184,7 @@ void Core::cancel_ended(CancelLink& link, bool closed_by_edge) {
     const std::unique_ptr<CancelLink> record = cancels_.remove(link.id);
     freed_server_ids_.push_back(record->id);
     finish_requester(record->requester, record->requester_worker);
+    if (!record->target) --cancels_handed_on_;
     Server* server = servers_.find(record->target);
     if (server == nullptr || server->cancels == 0) return;
     --server->cancels;

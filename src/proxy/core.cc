@@ -16,6 +16,12 @@ std::uint64_t seed_from(Entropy& entropy) {
     return seed;
 }
 
+auth::CancelKeys make_cancel_keys(const config::Settings& settings) {
+    const auto& general = settings.general;
+    if (general.peers().empty()) return {};
+    return {general.cancel_secret(), general.peers().size(), general.peer_id() - 1};
+}
+
 template <typename... Handlers>
 struct Overloaded : Handlers... {
     using Handlers::operator()...;
@@ -31,6 +37,8 @@ Core::Core(ProxyParts parts, Instant now)
       now_(now),
       random_(parts_.seed),
       auth_environment_{parts_.entropy, scram_keys_, auth::SecretKey(parts_.secret)},
+      cancel_key_maker_(make_cancel_keys(*settings_)),
+      peers_(settings_->peer_addresses()),
       hba_(compile_hba(*settings_)),
       users_(build_users(*settings_), {.found_lifetime = settings_->general.auth_query_cache()}),
       statements_(settings_->limits.prepared_statements_memory().bytes, seed_from(parts_.entropy)),

@@ -27,6 +27,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "pgweir/auth/cancel_keys.h"
 #include "pgweir/auth/client_authenticator.h"
 #include "pgweir/auth/hba.h"
 #include "pgweir/auth/user_directory.h"
@@ -128,6 +129,8 @@ class Core {
     void server_secured(ServerId id, TlsPeer& tls);
     void login_succeeded(Server& server);
     void login_failed(Server& server, const session::ServerLoginFailure& failure);
+    void log_in_again(Server& server);
+    void ask_for_room(PoolEntry& entry);
 
     // --- servers.cc
     void server_bytes(ServerId id, ByteView bytes);
@@ -184,6 +187,9 @@ class Core {
 
     // --- cancel.cc
     void cancel_requested(Client& requester);
+    void cancel_here(Client& requester, std::uint32_t process_id, ByteView secret);
+    // To the instance whose client is meant.
+    void hand_on_cancel(Client& requester, std::size_t peer, const wire::CancelRequest& request);
     bool cancel_locally(std::uint32_t process_id, ByteView secret, ClientId requester,
                         WorkerIndex requester_worker);
     void start_cancel(Server& server, ClientId client, ClientId requester,
@@ -191,6 +197,8 @@ class Core {
     void cancel_opened(CancelLink& link);
     void cancel_bytes(CancelLink& link, ByteView bytes);
     void cancel_send(CancelLink& link);
+    // What was held back for the sake of pgweir's own statement may go now.
+    void release_cancel(ServerId target);
     void cancel_ended(CancelLink& link, bool closed_by_edge);
     void finish_requester(ClientId requester, WorkerIndex worker);
     // Another worker has done with the request, or knows nothing of it.
@@ -302,6 +310,9 @@ class Core {
     Random random_;
     auth::ScramKeyCache scram_keys_;
     auth::AuthEnvironment auth_environment_;
+    auth::CancelKeys cancel_key_maker_;
+    std::vector<NodeAddress> peers_;
+    std::size_t cancels_handed_on_ = 0;  // That are under way.
     auth::HbaRules hba_;
     auth::UserDirectory users_;
     session::StatementDirectory statements_;

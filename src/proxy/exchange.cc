@@ -23,6 +23,7 @@ void Core::ask_for_server(PoolEntry& entry, pool::Scope scope) {
 void Core::posted(Posted& event) {
     Message* message = event.message.get();
     if (dynamic_cast<PermitFreed*>(message) != nullptr) {
+        for (auto& [node, gate] : gates_) gate.room_made(now_);
         is_retry_wanted_ = true;
     } else if (auto* need = dynamic_cast<NeedServer*>(message)) {
         make_room(need->key, need->scope, nullptr);

@@ -21,7 +21,10 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
         const bool other_server = before.server_database != after.server_database ||
                                   before.server_user != after.server_user ||
                                   before.server_password != after.server_password ||
-                                  before.tls_mode != after.tls_mode;
+                                  before.tls_mode != after.tls_mode ||
+                                  before.require_auth != after.require_auth ||
+                                  before.channel_binding != after.channel_binding ||
+                                  before.cleartext_password != after.cleartext_password;
         if (other_server || before.nodes != after.nodes) {
             tenant->base = nullptr;
             tenant->greetings.clear();
@@ -32,8 +35,9 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
             const bool is_current = std::find(after.nodes.begin(), after.nodes.end(),
                                               entry->address) != after.nodes.end();
             if (tenant->cluster == nullptr) entry->node = NodeId{};
-            if (other_server || !is_current) ++entry->generation;
             if (other_server || !is_current) {
+                ++entry->generation;
+                entry->tls = {};
                 while (const ServerId id = entry->pool.take_idle()) {
                     close_server(*servers_.find(id), "the settings changed");
                 }

@@ -407,6 +407,8 @@ void Core::make_cancel_key(Client& client, std::uint32_t process_id) {
             // Positive, as a process ID is: drivers print it as an int32.
             client.key.process_id = load_u32(bytes.data()) & 0x7fffffff;
         }
+        cancel_key_maker_.mark(client.key.process_id,
+                               std::span(client.key.secret).first(client.key.secret_bytes));
         const std::uint64_t name =
             (std::uint64_t{client.key.process_id} << 32) | load_u32(client.key.secret.data());
         if (cancel_keys_.emplace(name, client.id).second) return;

@@ -227,6 +227,8 @@ bool Core::evict_idle(const pool::PoolKey& key, pool::Scope scope, const PoolEnt
     if (longest == nullptr) return false;
     const ServerId id = longest->pool.take_idle();
     close_server(*servers_.find(id), "it makes room for another pool");
+    // Whoever needs it comes first.
+    longest->yields_until = now_ + kYieldTime;
     return true;
 }
 

@@ -9,6 +9,8 @@ namespace pgweir::proxy {
 
 namespace {
 
+constexpr std::string_view kTooManyConnections = "53300";
+
 // What the server said of this user and database, and would say again to everybody who asks.
 bool is_refusal_of_tenant(const session::ServerLoginFailure& failure) {
     if (failure.is_refused_by_us) return true;
@@ -32,6 +34,12 @@ std::string words_for_clients(const session::ServerLoginFailure& failure) {
            (is_code ? " with SQLSTATE " + failure.sqlstate : std::string());
 }
 
+// A Unix socket speaks no TLS, whatever the settings prefer.
+TlsMode wanted_tls(const PoolEntry& entry) {
+    const TlsMode configured = entry.tenant.config.tls_mode;
+    return session::wants_tls(entry.address, configured) ? configured : TlsMode::Disable;
+}
+
 }  // namespace
 
 Server& Core::open_server(PoolEntry& entry, pool::Permit permit) {
@@ -53,6 +61,7 @@ void Core::server_opened(ServerId id) {
     Server* server = servers_.find(id);
     if (server == nullptr || server->phase != Server::Phase::Connecting) return;
     server->phase = Server::Phase::LoggingIn;
+    server->tls_mode = server->pool->tls.mode_for(wanted_tls(*server->pool));
     const Tenant& tenant = server->pool->tenant;
     const config::EffectivePool& config = tenant.config;
     wire::Parameters parameters{{"database", config.server_database}};
@@ -68,15 +77,16 @@ void Core::server_opened(ServerId id) {
     }
     server->login = std::make_unique<session::ServerLogin>(
         id,
-        session::ServerLoginRequest{
-            .address = server->pool->address,
-            .tls_mode = config.tls_mode,
-            .direct_tls = settings_->tls.server_tls_direct(),
-            .user = config.server_user,
-            .parameters = std::move(parameters),
-            .secret = std::move(secret),
-            .policy = {.require_auth = {},
-                       .cleartext = auth::ServerAuthPolicy::Cleartext::Anywhere}},
+        session::ServerLoginRequest{.address = server->pool->address,
+                                    .tls_mode = server->tls_mode,
+                                    .direct_tls = settings_->tls.server_tls_direct(),
+                                    .user = config.server_user,
+                                    .parameters = std::move(parameters),
+                                    .secret = std::move(secret),
+                                    .policy = {.require_auth = config.require_auth,
+                                               .cleartext = config.cleartext_password,
+                                               .channel_binding = config.channel_binding},
+                                    .max_protocol_version = config.max_protocol_version},
         parts_.entropy, scram_keys_);
     server_timers_.set(id.value, now_ + settings_->timeouts.server_login_timeout());
     server->login->start(*effects_);
@@ -116,6 +126,7 @@ void Core::login_succeeded(Server& server) {
         entry.tenant.base = server.session->parameters();
     }
     entry.last_failure.clear();
+    entry.tls.succeeded();
     // The gate of the node is open for other pools, too.
     is_retry_wanted_ = true;
     if (server.is_one_use) {
@@ -140,8 +151,37 @@ void Core::login_succeeded(Server& server) {
     arm(entry);
 }
 
+// The server wants the connection as it is not, in clear or with TLS: nobody hears of this one.
+void Core::log_in_again(Server& server) {
+    PoolEntry& entry = *server.pool;
+    log(LogLevel::Debug, "server of pool " + entry.pool.key().text() + ": login refused " +
+                             (server.is_tls ? "with" : "without") + " TLS, tried the other way");
+    entry.node_gate->abandoned();
+    Client* only_client = server.is_one_use ? clients_.find(server.client) : nullptr;
+    if (!server.is_one_use) {
+        entry.pool.opening_failed();
+        entry.gate.abandoned();
+    }
+    effects_->push(CloseServer{server.id, CloseMode::Abort});
+    server.client = ClientId{};
+    forget_server(server, {});
+    if (only_client == nullptr) return;
+    only_client->server = ServerId{};
+    open_replication(*only_client);
+}
+
+// The node has no connection to spare, but others may: an idle server on it makes room.
+void Core::ask_for_room(PoolEntry& entry) {
+    entry.node_gate->want_room();
+    make_room(entry.pool.key(), pool::Scope::ServersOfNode, &entry);
+    if (parts_.workers == 1) return;
+    parts_.limits.mark_starving(parts_.worker);
+    ask_for_server(entry, pool::Scope::ServersOfNode);
+}
+
 void Core::login_failed(Server& server, const session::ServerLoginFailure& failure) {
     PoolEntry& entry = *server.pool;
+    if (entry.tls.goes_on(wanted_tls(entry), server.tls_mode, failure)) return log_in_again(server);
     const bool refuses_tenant = is_refusal_of_tenant(failure);
     log(LogLevel::Warning, "server of pool " + entry.pool.key().text() + ": login failed: " +
                                (failure.sqlstate.empty() ? "" : failure.sqlstate + " ") +
@@ -155,7 +195,11 @@ void Core::login_failed(Server& server, const session::ServerLoginFailure& failu
                             ? LoginTrouble{"08006", "the login to the server failed"}
                             : LoginTrouble{failure.sqlstate, failure.message};
     } else {
+        const bool had_room = gate.has_room();
         gate.failed(now_, random_);
+        // Room that was made and did not help is not the room that is missing (a limit of the role,
+        // say): more is made only after the next pause.
+        if (failure.sqlstate == kTooManyConnections && !had_room) ask_for_room(entry);
     }
     if (!server.is_one_use) {
         entry.pool.opening_failed();

@@ -12,8 +12,6 @@ namespace {
 
 // How long a server that was told good-bye may take to close its connection.
 constexpr Duration kGoodbyeTimeout = Duration::seconds(5);
-// A pool that gave up a server for others does not open one for so long.
-constexpr Duration kYieldTime = Duration::milliseconds(50);
 // A stalled client goes on when its server owes no more than this.
 constexpr std::size_t kAnswersResume = 1024;
 
@@ -60,7 +58,10 @@ void Core::leased_bytes(Server& server, ByteView bytes) {
     session::ClientSession* session = client != nullptr ? client->session.get() : nullptr;
     if (client != nullptr) client->tenant->stats.sent_bytes += bytes.size();
     session::ServerNews news = server.session->on_bytes(bytes, session, *effects_);
+    const ServerId id = server.id;
+    const bool may_release = server.cancels > 0;
     after_bytes(server, client, news);
+    if (may_release) release_cancel(id);
 }
 
 void Core::after_bytes(Server& server, Client* client, session::ServerNews& news) {
@@ -126,30 +127,13 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
 }
 
 // What pgweir put in front of the client's messages failed: they may have run with settings that
-// are not theirs. Nothing on this server can be trusted.
+// are not theirs. Nothing on this server can be trusted, and what is owed is as if it was lost.
 void Core::settings_failed(Server& server, Client* client) {
     if (client != nullptr && client->phase == Client::Phase::Greeting) {
         // ReadyForQuery follows; the client is told why now.
         return parameters_tried(*client, server, true);
     }
-    if (client != nullptr && server.session->replay().holds()) {
-        // Reads, of whose answer nothing was passed on: they run again elsewhere.
-        client->session->undo(*server.session);
-        client->session->take_back(*server.session, session::Replay::From::Front);
-        note_retry(*client, server);
-        end_load(*client);
-        client->server = ServerId{};
-        server.client = ClientId{};
-        to_pump_.push_back(client->id);
-        return drop_server(server, "settings could not be set or reset", CloseMode::Abort);
-    }
-    if (client != nullptr) {
-        abandon(server, *client,
-                {.reason = wire::RefusalReason::ServerLost,
-                 .subject = server.pool->pool.key().text(),
-                 .detail = "the session's settings could not be restored"});
-    }
-    drop_server(server, "settings could not be set or reset", CloseMode::Abort);
+    drop_server(server, server.session->fatal_message(), CloseMode::Abort);
 }
 
 // The client is told and closed; the server is nobody's, and the caller's to drop.
@@ -347,7 +331,9 @@ void Core::forget_server(Server& server, const std::string& reason) {
     std::unique_ptr<Server> record = servers_.remove(server.id);
     freed_server_ids_.push_back(record->id);
     record->permit.give_back();
+    if (record->session != nullptr) entry.node_gate->room_made(now_);
     permit_freed();
+    if (record->cancels > 0) release_cancel(record->id);
     if (errand != nullptr) errand_ended(*errand, nullptr, "the server was lost");
     if (client != nullptr) {
         client->server = ServerId{};

@@ -26,8 +26,12 @@
 #include "pgweir/session/client_session.h"
 #include "pgweir/session/server_login.h"
 #include "pgweir/session/server_session.h"
+#include "pgweir/session/tls_choice.h"
 
 namespace pgweir::proxy {
+
+// A pool that gave up a server for others does not open one for so long.
+inline constexpr Duration kYieldTime = Duration::milliseconds(50);
 
 struct PoolEntry;
 
@@ -118,6 +122,7 @@ struct PoolEntry {
     pool::LoginGate* node_gate = nullptr;  // Of the node, shared by its pools; never null.
     pool::LoginGate gate;                  // Closed while the servers refuse this tenant.
     LoginTrouble trouble;                  // While that gate is failing.
+    session::TlsChoice tls;
     std::string last_failure;  // Of a login, whatever the reason; empty after a success.
     Instant timer = Instant::never();
     Instant yields_until{};
@@ -224,17 +229,26 @@ struct Server {
     ClientId errand;  // A query of pgweir's own that leases it.
     pool::Permit permit;
     bool is_tls = false;
+    TlsMode tls_mode = TlsMode::Prefer;  // Of its login: what TlsChoice made of the settings'.
     Instant opened_at;
     Instant used_at;
     Instant expires;
 };
 
-// A connection that carries one CancelRequest. It speaks no more than that.
+// A connection that carries one CancelRequest, to a node or to the instance of pgweir whose client
+// is meant. It speaks no more than that.
 struct CancelLink {
-    enum class State : std::uint8_t { Connecting, TlsAsked, Securing, Sent };
+    enum class State : std::uint8_t {
+        Connecting,
+        TlsAsked,
+        Securing,
+        Held,  // The server runs a statement of pgweir's own, which is not what is meant.
+        Sent,
+    };
 
     ServerId id;
-    ServerId target;
+    ServerId target;     // None: `handed_on` goes to another instance.
+    Bytes handed_on;     // The whole request.
     ClientId client;     // Whose query is meant; none: an orphaned one.
     ClientId requester;  // The connection that brought the request, closed when it is done.
     WorkerIndex requester_worker = 0;

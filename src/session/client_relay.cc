@@ -221,6 +221,9 @@ std::size_t ClientSession::Relay::query(ByteView bytes, std::size_t size) {
     // A BEGIN may be on its way before it: then the status still says idle.
     if (server->status() != wire::TransactionStatus::Idle || server->answers().size() > 1) {
         server->note_may_commit(text_may_commit(text));
+        if (there == size && is_lone_rollback(text.substr(0, text.find('\0')))) {
+            server->note_rollback();
+        }
     }
     // A simple Query destroys the unnamed statement (Message Flow, "Extended Query").
     drop_unnamed(entry);

@@ -199,7 +199,7 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
     ++step.binds;
     if (head->statement.empty()) {
         if (!ensure_unnamed()) return drop(bytes, size);
-        expect(Expected::Bind);
+        expect(Expected::Bind).statement = client.unnamed_;
         server->note_may_commit(client.unnamed_ && client.unnamed_->may_commit());
         return forward(bytes, size);
     }

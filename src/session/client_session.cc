@@ -185,14 +185,17 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     const bool is_open = is_owed || server.is_unsynced();
     if (!is_open && status == wire::TransactionStatus::Idle) return true;
 
-    const bool is_unknown = is_owed && may_commit;
+    // A ROLLBACK that was lost has rolled back, whatever became of it.
+    const bool rolls_back = status != wire::TransactionStatus::Idle &&
+                            (server.is_rolling_back() || is_lone_rollback(answers));
+    const bool is_unknown = is_owed && may_commit && !rolls_back;
     wire::Refusal refusal{.reason = is_unknown ? wire::RefusalReason::ResolutionUnknown
                                                : wire::RefusalReason::TransactionLost,
                           .subject = pool,
                           .detail = server.fatal_message()};
     Bytes error;
     wire::append(error, refusal);
-    const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown;
+    const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown && !rolls_back;
     if (stays_failed) {
         lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Rollback);
     } else if (!is_owed) {

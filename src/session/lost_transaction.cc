@@ -21,6 +21,42 @@ TransactionEnd transaction_end(std::string_view text) {
     return next != "to" && next != "prepared" ? TransactionEnd::Rollback : TransactionEnd::None;
 }
 
+bool is_lone_rollback(std::string_view text) {
+    const std::string verb = next_word(text);
+    if (verb != "rollback" && verb != "abort") return false;
+    std::string next = next_word(text);
+    if (next == "work" || next == "transaction") next = next_word(text);
+    if (next == "and" && next_word(text) == "no" && next_word(text) == "chain") {
+        next = next_word(text);
+    }
+    return next.empty() && text.empty();
+}
+
+// Parse, Bind, Describe, Execute, Sync, of which the first may be answered already.
+bool is_lone_rollback(const AnswerQueue& answers) {
+    if (answers.empty() || answers[answers.size() - 1].kind != Expected::Sync) return false;
+    int executed = 0;
+    bool rolls_back = false;
+    for (std::size_t i = 0; i + 1 < answers.size(); ++i) {
+        switch (answers[i].kind) {
+            case Expected::Parse:
+            case Expected::DescribePortal:
+                break;
+            case Expected::Bind:
+                if (rolls_back || executed > 0 || !answers[i].statement) return false;
+                rolls_back = is_lone_rollback(answers[i].statement->text());
+                break;
+            case Expected::Execute:
+                if (!rolls_back) return false;
+                ++executed;
+                break;
+            default:
+                return false;
+        }
+    }
+    return executed == 1;
+}
+
 void LostTransaction::end(TransactionEnd how, Bytes& out) {
     ended_ = true;
     // A client that has not heard of the loss takes any CommandComplete of its COMMIT for success.

@@ -50,20 +50,19 @@ void ServerLogin::on_secured(TlsPeer tls, EffectList& effects) {
 
 void ServerLogin::send_startup(EffectList& effects) {
     state_ = State::Authenticating;
-    const bool is_unix = !request_.address.host.empty() && request_.address.host[0] == '/';
     authenticator_ = std::make_unique<auth::ServerAuthenticator>(
-        auth::ServerAuthRequest{.user = request_.user,
-                                .secret = std::move(request_.secret),
-                                .link = is_tls_   ? auth::ServerLink::Tls
-                                        : is_unix ? auth::ServerLink::UnixSocket
-                                                  : auth::ServerLink::Plain,
-                                .server_end_point = tls_.server_end_point,
-                                .policy = request_.policy},
+        auth::ServerAuthRequest{
+            .user = request_.user,
+            .secret = std::move(request_.secret),
+            .link = is_tls_ ? auth::ServerLink::Tls : auth::unencrypted_link(request_.address.host),
+            .server_end_point = tls_.server_end_point,
+            .policy = request_.policy},
         entropy_, &scram_keys_);
     wire::Parameters parameters{{"user", request_.user}};
     parameters.insert(parameters.end(), request_.parameters.begin(), request_.parameters.end());
     Bytes out;
-    wire::startup_message(out, parameters);
+    const bool is_newest = request_.max_protocol_version == ProtocolVersion::V32;
+    wire::startup_message(out, parameters, is_newest ? wire::kProtocolMinorMax : 0);
     effects.send(id_, effects.keep(out));
 }
 
@@ -124,11 +123,7 @@ ServerLogin::Step ServerLogin::message(Byte tag, ByteView body, EffectList& effe
     if (tag == 'N') return Step::More;
     if (state_ == State::Authenticating) {
         if (tag == 'R') return authentication(body, effects);
-        if (tag == 'v') {
-            return wire::read_negotiate_protocol_version(body)
-                       ? Step::More
-                       : fail("a malformed NegotiateProtocolVersion");
-        }
+        if (tag == 'v') return negotiation(body);
         return fail("the server sent a message '" + std::string(1, static_cast<char>(tag)) +
                     "' before AuthenticationOk");
     }
@@ -160,6 +155,20 @@ ServerLogin::Step ServerLogin::message(Byte tag, ByteView body, EffectList& effe
     }
 }
 
+// A server that does not know 3.2 says so, once, and goes on with 3.0 in the same connection: it
+// costs no round trip. There is no 3.1 ("Version 3.1 is reserved"), and pgweir sends no protocol
+// option that could be unknown.
+ServerLogin::Step ServerLogin::negotiation(ByteView body) {
+    const auto offer = wire::read_negotiate_protocol_version(body);
+    if (!offer) return fail("a malformed NegotiateProtocolVersion");
+    const bool is_asked = request_.max_protocol_version == ProtocolVersion::V32;
+    if (!is_asked || is_negotiated_ || offer->minor() != 0 || !offer->unknown_options.empty()) {
+        return fail("a NegotiateProtocolVersion that answers nothing pgweir asked for");
+    }
+    is_negotiated_ = true;
+    return Step::More;
+}
+
 ServerLogin::Step ServerLogin::authentication(ByteView body, EffectList& effects) {
     auth::ServerAuthStep step = authenticator_->handle(body);
     if (const auto* response = std::get_if<auth::SendAuthResponse>(&step)) {
@@ -178,6 +187,7 @@ ServerLogin::Step ServerLogin::server_said(ByteView body) {
     if (!fields) return fail("a malformed ErrorResponse");
     failure_.sqlstate = fields->sqlstate;
     failure_.is_from_server = true;
+    failure_.was_tls = is_tls_;
     return fail(std::string(fields->message));
 }
 

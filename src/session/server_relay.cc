@@ -39,7 +39,7 @@ void ServerSession::Relay::run(ByteView bytes) {
 }
 
 void ServerSession::Relay::relay(ByteView bytes) {
-    while (!bytes.empty() && !broken()) {
+    while (!bytes.empty() && !broken() && !is_worthless()) {
         if (server.streaming_ > 0) {
             const std::size_t n = std::min<std::uint64_t>(server.streaming_, bytes.size());
             if (server.streaming_to_client_) send(bytes.first(n));
@@ -417,6 +417,8 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
     if (asker == Asker::Settings) {
         news.settings_failed = true;
         server.settings_error_ = to_string(body);
+        server.fatal_message_ =
+            "settings could not be set or reset: " + std::string(fields->message);
     }
     if (is_taken_back) {
         take_back_unit(fields->sqlstate);

@@ -25,6 +25,8 @@ struct ServerSession::Relay {
 
     void relay(ByteView bytes);
     bool broken() const { return !news.violation.empty(); }
+    // What follows was run with settings that are not its client's: nobody hears of it.
+    bool is_worthless() const { return news.settings_failed && server.answers_.size() > 1; }
     Verdict violation(std::string what);
 
     // Fills `held_` from `bytes`; true once it holds a whole message (or header, where that is

@@ -38,6 +38,7 @@ ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, Effect
 }
 
 Expectation& ServerSession::expect(Expected kind, Asker asker) {
+    is_rolling_back_ = false;
     switch (kind) {
         case Expected::Sync:
             ++unit_;

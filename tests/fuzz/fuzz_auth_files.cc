@@ -61,6 +61,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     read_secret(text);
     read_rule(text);
     prepare(text);
-    (void)parse_require_auth(text);
+    (void)pgweir::parse_require_auth(text);
     return 0;
 }

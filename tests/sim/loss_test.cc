@@ -75,6 +75,31 @@ TEST_CASE("a COMMIT whose answer is lost is called unknown, never a success or a
     CHECK(unknown > 0);
 }
 
+TEST_CASE("a ROLLBACK whose answer is lost has rolled back, and is no unknown outcome") {
+    int lost = 0;
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        WorldOptions options = with({});
+        options.seed = seed;
+        options.node.think_max = Duration::microseconds(400);
+        Story story(options);
+        SimClient& alice = story.client("alice", ready_for({"40001", "57P01", "57P02", "57P03"}));
+        const std::string token = alice.token();
+        story.ask(alice, "BEGIN");
+        story.ask(alice, "INSERT INTO t VALUES ('" + token + "')");
+        alice.query("ROLLBACK").flush();
+        story.pass(Duration::microseconds(static_cast<std::int64_t>(seed) * 30));
+        story.node().crash(Duration::milliseconds(10), Duration::milliseconds(50));
+        const Answer answer = story.answer(alice);
+        INFO("seed ", seed, " sqlstate ", answer.sqlstate);
+        if (answer.sqlstate == "40001") ++lost;
+        CHECK((answer.sqlstate.empty() || answer.sqlstate == "40001"));
+        CHECK_FALSE(story.world().truth().was_committed(*find_token(as_bytes(token))));
+        CHECK(story.ask(alice, "SELECT 'on'").value() == "on");
+        CHECK(story.complaints() == "");
+    }
+    CHECK(lost > 0);
+}
+
 TEST_CASE("a COMMIT that was pipelined behind its BEGIN may have committed") {
     int committed = 0;
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {

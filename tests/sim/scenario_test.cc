@@ -101,6 +101,30 @@ TEST_CASE("a late cancel request never hits the next user") {
     }
 }
 
+TEST_CASE("a cancel request never hits the restoration of a session's settings") {
+    int cancelled = 0;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        WorldOptions options = with({});
+        options.seed = seed;
+        options.node.think_max = Duration::microseconds(400);
+        Story story(options);
+        SimClient& alice = story.client("alice");
+        SimClient& second = story.client("alice");
+        story.ask(alice, "SET TimeZone TO 'Europe/Berlin'");
+        story.ask(second, "SET TimeZone TO 'Asia/Tokyo'");
+        alice.query("SELECT pg_sleep(0.5), '" + alice.token() + "'").flush();
+        story.pass(Duration::microseconds(static_cast<std::int64_t>(seed) * 5));
+        alice.cancel();
+        const std::string sqlstate = story.answer(alice).sqlstate;
+        INFO("seed ", seed, " sqlstate ", sqlstate);
+        CHECK((sqlstate.empty() || sqlstate == "57014"));
+        if (!sqlstate.empty()) ++cancelled;
+        CHECK(story.ask(alice, "SHOW TimeZone").value() == "Europe/Berlin");
+        CHECK(story.complaints() == "");
+    }
+    CHECK(cancelled > 50);
+}
+
 TEST_CASE("a cancel request takes a waiter out of the line without a word to the node") {
     Story story(with({}));
     SimClient& alice = story.client("alice");
@@ -185,6 +209,48 @@ TEST_CASE("two users who share one connection of a database both get their turns
         CHECK(story.ask(alice, "SELECT 'a'").value() == "a");
         CHECK(story.ask(bob, "SELECT 'b'").value() == "b");
     }
+    CHECK(story.complaints() == "");
+}
+
+TEST_CASE("a node with one connection serves two users in turn") {
+    for (const std::uint32_t workers : {1U, 2U}) {
+        for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+            WorldOptions options = with({.pool_size = 4,
+                                         .workers = workers,
+                                         .timeouts = "server_login_retry_max = \"1s\"\n"});
+            options.seed = seed;
+            options.node.max_connections = 1;
+            Story story(options);
+            SimClient& alice = story.client("alice");
+            SimClient& bob = story.client("bob");
+            for (int i = 0; i < 5; ++i) {
+                INFO("seed ", seed, ", round ", i);
+                CHECK(story.ask(alice, "SELECT 'a'").value() == "a");
+                CHECK(story.ask(bob, "SELECT 'b'").value() == "b");
+            }
+            CHECK(story.complaints() == "");
+        }
+    }
+}
+
+TEST_CASE("a full node gets one trial at a time, however many wait") {
+    WorldOptions options = with({.pool_size = 10});
+    options.node.max_connections = 2;
+    Story story(options);
+    SimClient& alice = story.client("alice");
+    SimClient& second = story.client("alice");
+    story.ask(alice, "BEGIN");
+    story.ask(second, "BEGIN");
+    for (int i = 0; i < 8; ++i) story.arriving("bob");
+    story.pass(Duration::seconds(60));
+    // Eight at first, before anybody knows; then one at a time, after pauses that double.
+    CHECK(story.world().transcript().faults().at("node.too_many") < 30);
+    story.ask(alice, "COMMIT");
+    SimClient& bob = *story.world().clients().back();
+    CHECK(story.world().run_until([&] { return bob.state() == SimClient::State::Ready; },
+                                  Duration::seconds(20)));
+    CHECK(story.ask(bob, "SELECT 'b'").value() == "b");
+    story.ask(second, "COMMIT");
     CHECK(story.complaints() == "");
 }
 

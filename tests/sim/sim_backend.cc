@@ -178,6 +178,8 @@ bool SimBackend::take_next() {
     note_owner(frame->body);
     session_->take(frame->tag, frame->body);
     running_tag_ = frame->tag;
+    const std::string_view text = as_text(frame->body);
+    is_restoring_ = frame->tag == 'Q' && text.starts_with("SELECT pg_catalog.set_config(");
     if (cancel_pending_ && session_->in_copy()) {
         session_->fail(out_, "57014", "canceling statement due to user request");
         flush();
@@ -293,6 +295,9 @@ void SimBackend::cancel_now() {
     if (running_.client != 0 && !node_.parts_.truth.client(running_.client).may_be_cancelled()) {
         transcript.violation("I12: request " + token_text(running_) +
                              " was cancelled, and its client never asked for that");
+    }
+    if (is_restoring_) {
+        transcript.violation("I12: a cancel request hit the restoration of settings");
     }
     asleep_ = false;
     session_->fail(out_, "57014", "canceling statement due to user request");

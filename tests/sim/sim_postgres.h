@@ -165,6 +165,7 @@ class SimBackend final : public Endpoint, public Actor {
     bool stalled_ = false;
     bool counts_ = false;
     bool cancel_pending_ = false;
+    bool is_restoring_ = false;  // A statement of pgweir's own is the one that was taken last.
 };
 
 }  // namespace pgweir::sim

@@ -159,6 +159,15 @@ inline Said row(std::string_view text = "1") {
         wire::data_row(out, std::span<const std::optional<std::string>>(&value, 1));
     });
 }
+inline Said status(std::string_view name, std::string_view value) {
+    return said([&](Bytes& out) { wire::parameter_status(out, name, value); });
+}
+// From AuthenticationOk to ReadyForQuery.
+inline Said greeting() {
+    return message('R', std::string_view("\0\0\0\0", 4)) + status("server_version", "15.4") +
+           status("client_encoding", "UTF8") +
+           message('K', std::string_view("\0\0\0\7\1\2\3\4", 8)) + ready();
+}
 inline Said columns() {
     return message('T', std::string_view("\0\0", 2));
 }
@@ -169,9 +178,6 @@ inline Said error(std::string_view sqlstate, std::string_view severity = "ERROR"
                                    .sqlstate = sqlstate,
                                    .message = "no"});
     });
-}
-inline Said status(std::string_view name, std::string_view value) {
-    return said([&](Bytes& out) { wire::parameter_status(out, name, value); });
 }
 inline Said parsed() {
     return message('1');

@@ -18,6 +18,7 @@
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/entropy.h"
 #include "pgweir/base/result.h"
+#include "pgweir/config/server_auth.h"
 
 namespace pgweir::auth {
 
@@ -122,8 +123,6 @@ class ScramServer {
     bool is_plus_ = false;
     SecretKey client_key_;
 };
-
-enum class ChannelBinding : std::uint8_t { Disable, Prefer, Require };
 
 struct ScramClientOptions {
     std::variant<PlainPassword, ScramKeys> secret;

@@ -14,29 +14,18 @@
 #include "pgweir/auth/secret.h"
 #include "pgweir/base/bytes.h"
 #include "pgweir/base/entropy.h"
-#include "pgweir/base/result.h"
+#include "pgweir/config/server_auth.h"
 
 namespace pgweir::auth {
 
-// What libpq's require_auth names: none, password, md5, scram-sha-256.
-struct RequireAuth {
-    bool none = true;
-    bool password = true;
-    bool md5 = true;
-    bool scram = true;
-
-    bool operator==(const RequireAuth&) const = default;
-};
-// "scram-sha-256,md5" allows these alone; "!password,!none" forbids these alone; "" allows all.
-Result<RequireAuth, std::string> parse_require_auth(std::string_view text);
-
-enum class ServerLink : std::uint8_t { Plain, Tls, UnixSocket };
+// How the connection to the server is protected; what goes over loopback crosses no network.
+enum class ServerLink : std::uint8_t { Plain, Tls, UnixSocket, Loopback };
+// Loopback is "localhost" or a number: what another name resolves to may change.
+ServerLink unencrypted_link(std::string_view host);
 
 struct ServerAuthPolicy {
     RequireAuth require_auth;
-    // Whether a password may cross a network unencrypted.
-    enum class Cleartext : std::uint8_t { OnlyProtected, Anywhere };
-    Cleartext cleartext = Cleartext::OnlyProtected;
+    CleartextPassword cleartext = CleartextPassword::Protected;
     ChannelBinding channel_binding = ChannelBinding::Prefer;
     std::uint32_t scram_iterations_max = 100'000;
 };

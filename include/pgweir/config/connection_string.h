@@ -9,6 +9,7 @@
 
 #include "pgweir/base/result.h"
 #include "pgweir/config/node_address.h"
+#include "pgweir/config/server_auth.h"
 #include "pgweir/config/tls_mode.h"
 
 namespace pgweir::config {
@@ -20,6 +21,8 @@ struct ConnectionString {
     std::string database;
     std::string application_name;
     std::optional<TlsMode> tls_mode;
+    std::optional<RequireAuth> require_auth;
+    std::optional<ChannelBinding> channel_binding;
     std::string tls_root_file;
     bool tls_direct = false;
 };

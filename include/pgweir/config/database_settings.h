@@ -75,6 +75,22 @@ struct DatabaseSettings : OptionGroup {
         this,
         {.name = "server_tls_sslmode",
          .doc = "As server_tls_sslmode in [tls], for this database."}};
+    Option<RequireAuth> server_require_auth{
+        this,
+        {.name = "server_require_auth",
+         .doc = "As server_require_auth in [tls], for this database."}};
+    Option<ChannelBinding> server_channel_binding{
+        this,
+        {.name = "server_channel_binding",
+         .doc = "As server_channel_binding in [tls], for this database."}};
+    Option<CleartextPassword> server_cleartext_password{
+        this,
+        {.name = "server_cleartext_password",
+         .doc = "As server_cleartext_password in [tls], for this database."}};
+    Option<ProtocolVersion> server_max_protocol_version{
+        this,
+        {.name = "server_max_protocol_version",
+         .doc = "As server_max_protocol_version in [tls], for this database."}};
     Option<std::string> auth_user{
         this, {.name = "auth_user", .doc = "As auth_user in [pgweir], for this database."}};
     Option<std::string> auth_query{

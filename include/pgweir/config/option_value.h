@@ -16,6 +16,7 @@
 
 #include "pgweir/base/instant.h"
 #include "pgweir/base/log.h"
+#include "pgweir/config/server_auth.h"
 #include "pgweir/config/tls_mode.h"
 
 namespace pgweir::config {
@@ -141,6 +142,22 @@ inline constexpr std::array<EnumName<TlsMode>, 6> kEnumNames<TlsMode>{{
     {TlsMode::VerifyFull, "verify-full"},
 }};
 template <>
+inline constexpr std::array<EnumName<ChannelBinding>, 3> kEnumNames<ChannelBinding>{{
+    {ChannelBinding::Disable, "disable"},
+    {ChannelBinding::Prefer, "prefer"},
+    {ChannelBinding::Require, "require"},
+}};
+template <>
+inline constexpr std::array<EnumName<CleartextPassword>, 2> kEnumNames<CleartextPassword>{{
+    {CleartextPassword::Protected, "protected"},
+    {CleartextPassword::Anywhere, "anywhere"},
+}};
+template <>
+inline constexpr std::array<EnumName<ProtocolVersion>, 2> kEnumNames<ProtocolVersion>{{
+    {ProtocolVersion::V30, "3.0"},
+    {ProtocolVersion::V32, "3.2"},
+}};
+template <>
 inline constexpr std::array<EnumName<TlsVersion>, 2> kEnumNames<TlsVersion>{{
     {TlsVersion::Tls12, "1.2"},
     {TlsVersion::Tls13, "1.3"},
@@ -179,6 +196,8 @@ void read_into(ByteSize& target, const RawValue& raw);
 void read_into(FileMode& target, const RawValue& raw);
 void read_into(std::string& target, const RawValue& raw);
 void read_into(TextList& target, const RawValue& raw);
+// "scram-sha-256,md5", as libpq writes it, or a list of those names.
+void read_into(RequireAuth& target, const RawValue& raw);
 
 // The position in `names` of the raw value; throws ValueError with the nearest name.
 std::size_t read_enum(const RawValue& raw, std::span<const std::string_view> names);
@@ -205,6 +224,7 @@ std::string show_value(ByteSize value);
 std::string show_value(FileMode value);
 std::string show_value(const std::string& value);
 std::string show_value(const TextList& value);
+std::string show_value(const RequireAuth& value);
 template <typename Enum>
 std::string show_value(Enum value) requires(std::is_enum_v<Enum>) {
     return std::string(enum_name(value));
@@ -219,6 +239,7 @@ std::string write_value(ByteSize value);
 std::string write_value(FileMode value);
 std::string write_value(const std::string& value);
 std::string write_value(const TextList& value);
+std::string write_value(const RequireAuth& value);
 template <typename Enum>
 std::string write_value(Enum value) requires(std::is_enum_v<Enum>) {
     return quote_toml(enum_name(value));

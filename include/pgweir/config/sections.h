@@ -101,6 +101,26 @@ struct GeneralSettings : OptionGroup {
          .fallback = false,
          .doc = "Adds the client's address to application_name."}};
 
+    Option<TextList> peers{
+        this,
+        {.name = "peers",
+         .reload = Reload::Restart,
+         .doc = "All instances that share one address, this one included, in the same order "
+                "everywhere: [\"host:port\", …], where pgweir listens. A cancel request that "
+                "reaches another instance than its client's is handed on."}};
+    Option<Count> peer_id{this,
+                          {.name = "peer_id",
+                           .max = 32,
+                           .reload = Reload::Restart,
+                           .doc = "The place of this instance in peers; the first is 1."}};
+    Option<std::string> cancel_secret{
+        this,
+        {.name = "cancel_secret",
+         .reload = Reload::Restart,
+         .secret = true,
+         .doc = "What the instances of peers share, so that cancel keys tell them, and nobody "
+                "else, whose they are; at least 16 characters, the same everywhere."}};
+
     Option<LogLevel> log_level{
         this,
         {.name = "log_level",
@@ -532,6 +552,31 @@ struct TlsSettings : OptionGroup {
          .fallback = false,
          .doc = "Starts TLS with nodes at once (PostgreSQL 17 and later), as libpq's "
                 "sslnegotiation=direct."}};
+    Option<RequireAuth> server_require_auth{
+        this,
+        {.name = "server_require_auth",
+         .doc = "How nodes may authenticate pgweir, as libpq's require_auth: none, password, md5, "
+                "scram-sha-256, separated by commas, or those that they may not, each with a \"!\" "
+                "before it; empty means any."}};
+    Option<ChannelBinding> server_channel_binding{
+        this,
+        {.name = "server_channel_binding",
+         .fallback = ChannelBinding::Prefer,
+         .doc = "Whether SCRAM is bound to the TLS connection, so that nobody can stand between: "
+                "disable, prefer or require (no login without it)."}};
+    Option<CleartextPassword> server_cleartext_password{
+        this,
+        {.name = "server_cleartext_password",
+         .fallback = CleartextPassword::Protected,
+         .doc = "Where a node that asks for the password in clear gets it: protected (over TLS, a "
+                "Unix socket or loopback) or anywhere."}};
+    Option<ProtocolVersion> server_max_protocol_version{
+        this,
+        {.name = "server_max_protocol_version",
+         .fallback = ProtocolVersion::V30,
+         .doc = "The newest protocol version that nodes are asked for: \"3.0\", which everything "
+                "understands, or \"3.2\" (PostgreSQL 18 and later; older ones answer 3.0), whose "
+                "cancel keys nobody guesses."}};
 };
 
 }  // namespace pgweir::config

@@ -28,6 +28,10 @@ struct EffectivePool {
     std::string server_password;     // Empty: as the client proved itself, or as the users say.
     bool user_is_fixed = false;      // server_user comes from the database's section.
     TlsMode tls_mode = TlsMode::Prefer;
+    RequireAuth require_auth;
+    ChannelBinding channel_binding = ChannelBinding::Prefer;
+    CleartextPassword cleartext_password = CleartextPassword::Protected;
+    ProtocolVersion max_protocol_version = ProtocolVersion::V30;
     PoolMode pool_mode = PoolMode::Transaction;
 
     // 0: no limit (of sizes: none kept, no reserve).
@@ -100,6 +104,7 @@ class Settings {
 
     // REQUIRES: check() found no error.
     std::vector<ListenAddress> listen_addresses() const;
+    std::vector<NodeAddress> peer_addresses() const;
     bool is_admin(std::string_view user) const;
     // True for admins, too.
     bool may_read_stats(std::string_view user) const;

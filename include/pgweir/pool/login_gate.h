@@ -24,6 +24,13 @@ class LoginGate {
     // The attempt ended without saying anything about the node (its client went away, say).
     void abandoned();
 
+    // The node had no connection to spare: the next trial is due as soon as room was made.
+    void want_room() { wants_room_ = true; }
+    // A connection to the node has ended.
+    void room_made(Instant now);
+    // The trial that is under way came of that.
+    bool has_room() const { return has_room_; }
+
     bool is_failing() const { return failures_ > 0; }
     std::uint32_t failures() const { return failures_; }
 
@@ -39,6 +46,8 @@ class LoginGate {
     // Attempts that were under way at the first failure: if they fail as well, that says no more.
     std::uint32_t siblings_ = 0;
     Instant closed_until_{};
+    bool wants_room_ = false;
+    bool has_room_ = false;
 };
 
 }  // namespace pgweir::pool

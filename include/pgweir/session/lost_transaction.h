@@ -7,12 +7,18 @@
 #include <string_view>
 
 #include "pgweir/base/bytes.h"
+#include "pgweir/session/answer_queue.h"
 
 namespace pgweir::session {
 
 // How a statement ends a whole transaction (not: ROLLBACK TO a savepoint).
 enum class TransactionEnd : std::uint8_t { None, Rollback, Commit };
 TransactionEnd transaction_end(std::string_view text);
+// True if the text is one ROLLBACK (or ABORT) of a whole transaction and nothing else: however it
+// ends, nothing of the transaction stays.
+bool is_lone_rollback(std::string_view text);
+// The same of what a server owes: one batch that runs such a statement.
+bool is_lone_rollback(const AnswerQueue& answers);
 
 class LostTransaction {
  public:

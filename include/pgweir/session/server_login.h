@@ -37,6 +37,7 @@ struct ServerLoginRequest {
     wire::Parameters parameters;  // Beside user; database among them.
     auth::LoginSecret secret;
     auth::ServerAuthPolicy policy;
+    ProtocolVersion max_protocol_version = ProtocolVersion::V30;
 };
 
 struct ServerLoginFailure {
@@ -44,6 +45,7 @@ struct ServerLoginFailure {
     std::string sqlstate;
     std::string message;  // For the log; what the server itself said is for nobody else.
     bool is_from_server = false;
+    bool was_tls = false;
     // The server asked for what we don't give, or proved not to be who it should be.
     bool is_refused_by_us = false;
 };
@@ -74,6 +76,7 @@ class ServerLogin {
     Step tls_answer(ByteView bytes, EffectList& effects);
     Step message(Byte tag, ByteView body, EffectList& effects);
     Step authentication(ByteView body, EffectList& effects);
+    Step negotiation(ByteView body);
     Step fail(std::string message);
     Step server_said(ByteView body);
 
@@ -85,6 +88,7 @@ class ServerLogin {
     // Changes with every event.
     State state_ = State::Connected;
     bool is_tls_ = false;
+    bool is_negotiated_ = false;
     TlsPeer tls_;
     std::unique_ptr<auth::ServerAuthenticator> authenticator_;
     ByteQueue input_;

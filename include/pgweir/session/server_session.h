@@ -109,6 +109,9 @@ class ServerSession {
     void answer_in_place(ClientId client, ByteView answer, EffectList& effects);
     // The held beginning of an answer goes out, and nothing in flight can be taken back any more.
     void stop_replay(ClientId client, EffectList& effects);
+    // The last message that was sent is a ROLLBACK of all of the transaction, and all that is owed.
+    void note_rollback() { is_rolling_back_ = true; }
+    bool is_rolling_back() const { return is_rolling_back_ && answers_.size() == 1; }
     // The server's last words, for the log and the client: SQLSTATE and message of its FATAL.
     const std::string& fatal_sqlstate() const { return fatal_sqlstate_; }
     const std::string& fatal_message() const { return fatal_message_; }
@@ -165,6 +168,7 @@ class ServerSession {
     bool is_unsynced_ = false;
     bool copy_in_ = false;
     bool may_commit_ = false;
+    bool is_rolling_back_ = false;
     bool said_fatal_ = false;
     bool is_raw_ = false;
     bool is_foreign_ = false;

@@ -91,6 +91,8 @@ struct NegotiateProtocolVersion {
     // 3.minor. PostgreSQL says only the minor in this field, and newer ones the whole code.
     std::uint32_t version = 0;
     std::vector<std::string_view> unknown_options;
+
+    std::uint32_t minor() const { return (version >> 16) == 3 ? version & 0xffff : version; }
 };
 
 std::optional<AuthenticationRequest> read_authentication(ByteView body);

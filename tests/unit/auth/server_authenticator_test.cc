@@ -110,7 +110,7 @@ TEST_CASE("a cleartext password crosses protected links only, unless allowed") {
     }
     CHECK(reason(Login(plain("secret")).get(kCleartext)).find("unencrypted") != std::string::npos);
     ServerAuthPolicy anywhere;
-    anywhere.cleartext = ServerAuthPolicy::Cleartext::Anywhere;
+    anywhere.cleartext = CleartextPassword::Anywhere;
     CHECK(sent(Login(plain("secret"), anywhere).get(kCleartext)) == std::string("secret\0", 7));
     CHECK(failed(
         Login(plain("secret"), requiring("scram-sha-256"), ServerLink::Tls).get(kCleartext)));
@@ -264,15 +264,16 @@ TEST_CASE("a server-first and a server-final cut at any byte fail") {
     }
 }
 
-TEST_CASE("require_auth is read as libpq reads it") {
-    CHECK(*parse_require_auth("") == RequireAuth{});
-    CHECK(*parse_require_auth("scram-sha-256") == RequireAuth{false, false, false, true});
-    CHECK(*parse_require_auth("md5, scram-sha-256") == RequireAuth{false, false, true, true});
-    CHECK(*parse_require_auth("!password,!none") == RequireAuth{false, false, true, true});
-    for (const std::string_view wrong :
-         {"gss", "md5,!password", "!md5,password", ",", "md5,", "!", "MD5", "md5 password"}) {
-        CAPTURE(wrong);
-        CHECK_FALSE(parse_require_auth(wrong));
+TEST_CASE("what crosses no network is loopback or a socket, by its own words") {
+    for (const std::string_view host : {"localhost", "127.0.0.1", "127.8.9.1", "::1"}) {
+        CAPTURE(host);
+        CHECK(unencrypted_link(host) == ServerLink::Loopback);
+    }
+    CHECK(unencrypted_link("/run/postgresql") == ServerLink::UnixSocket);
+    for (const std::string_view host : {"10.0.0.1", "db", "::2", "localhost.example", "128.0.0.1",
+                                        "0.0.0.0", "fe80::1", "127.0.0.1.example"}) {
+        CAPTURE(host);
+        CHECK(unencrypted_link(host) == ServerLink::Plain);
     }
 }
 

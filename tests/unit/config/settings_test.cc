@@ -162,3 +162,39 @@ TEST_CASE("the default auth_query names no operator or relation that a search_pa
     CHECK(query.find(" < ") == std::string::npos);
     CHECK(query.find(" = ") == std::string::npos);
 }
+
+TEST_CASE("instances that hand cancel requests on know one another, their place and a secret") {
+    const auto error_of = [](TextList peers, Count peer_id, const std::string& secret) {
+        Settings settings;
+        settings.add_database("app");
+        settings.general.peers.assign(std::move(peers), 3);
+        if (peer_id != 0) settings.general.peer_id.assign(peer_id, 4);
+        if (!secret.empty()) settings.general.cancel_secret.assign(secret, 5);
+        try {
+            settings.check("f");
+        } catch (const ConfigError& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    const std::string secret = "0123456789abcdef";
+    const TextList two = {"10.0.0.1:6432", "/run/pgweir"};
+    CHECK(error_of(two, 2, secret) == "");
+    CHECK(error_of({"10.0.0.1:6432"}, 1, secret) ==
+          "f:3: peers must name 2 to 32 instances, this one included");
+    CHECK(error_of(TextList(33, "n:1"), 1, secret) ==
+          "f:3: peers must name 2 to 32 instances, this one included");
+    CHECK(error_of(two, 0, secret) == "f:3: peer_id = 0 must be a place in peers: 1 to 2");
+    CHECK(error_of(two, 3, secret) == "f:3: peer_id = 3 must be a place in peers: 1 to 2");
+    CHECK(error_of(two, 1, "") == "f:3: peers need a cancel_secret of at least 16 characters");
+    CHECK(error_of(two, 1, "too short") ==
+          "f:3: peers need a cancel_secret of at least 16 characters");
+    CHECK(error_of({"a:1", "b:0"}, 1, secret) == "f:3: peers names \"b:0\" with the port 0");
+    CHECK(error_of({}, 1, "") == "f:4: peer_id needs peers");
+    CHECK(error_of({}, 0, secret) == "f:5: cancel_secret needs peers");
+
+    Settings settings;
+    settings.general.peers.assign(two);
+    CHECK(settings.peer_addresses() ==
+          std::vector<NodeAddress>{{"10.0.0.1", 6432}, {"/run/pgweir", 6432}});
+}

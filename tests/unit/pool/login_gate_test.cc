@@ -134,6 +134,27 @@ TEST_CASE("two proxies that failed together come back apart") {
     CHECK(same <= 1);
 }
 
+TEST_CASE("a trial that failed for want of room is due again as soon as room was made") {
+    Random random(1);
+    LoginGate gate(kMax, kMax);
+    const Instant now{1'000'000};
+    gate.tried();
+    gate.failed(now, random);
+    gate.room_made(now);
+    CHECK_FALSE(gate.may_try(now));  // That was not what was missing.
+    gate.want_room();
+    gate.room_made(now);
+    REQUIRE(gate.may_try(now));
+    gate.tried();
+    CHECK(gate.has_room());
+    CHECK_FALSE(gate.may_try(now));  // One at a time.
+    gate.failed(now, random);
+    CHECK_FALSE(gate.has_room());
+    gate.room_made(now);  // Nobody asked again.
+    CHECK_FALSE(gate.may_try(now));
+    CHECK(gate.next_try() > now);
+}
+
 TEST_CASE("a failure among logins that were under way keeps the others counted") {
     Random random(1);
     LoginGate gate(kBase, kMax);

@@ -83,10 +83,7 @@ class ByHand {
     void log_in(ServerId id) {
         tell(ServerOpened{id});
         take(servers_.at(id));  // StartupMessage
-        Said greeting = message('R', std::string_view("\0\0\0\0", 4));
-        greeting = greeting + server::status("server_version", "15.4") +
-                   server::status("client_encoding", "UTF8") +
-                   message('K', std::string_view("\0\0\0\7\1\2\3\4", 8)) + server::ready();
+        const Said greeting = server::greeting();
         tell(ServerBytes{id, greeting});
     }
 

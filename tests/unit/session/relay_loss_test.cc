@@ -53,6 +53,12 @@ TEST_CASE("what a lost server leaves its client with") {
          "C(BEGIN) Z(T) E(ERROR,08007) Z(I)",
          {},
          ""},
+        {"a ROLLBACK that was sent with its BEGIN",
+         c::query("BEGIN") + c::query("ROLLBACK"),
+         s::complete("BEGIN") + s::ready('T'),
+         "C(BEGIN) Z(T) E(ERROR,40001) Z(I)",
+         {},
+         ""},
         {"a transaction at rest is lost, as its next statement hears", c::query("BEGIN"),
          s::complete("BEGIN") + s::ready('T'), "C(BEGIN) Z(T)",
          c::query("SELECT 1") + c::query("COMMIT"), "E(ERROR,40001) Z(E) C(ROLLBACK) Z(I)"},
@@ -74,6 +80,52 @@ TEST_CASE("what a lost server leaves its client with") {
         CHECK(talk.heard() == one.then_heard);
         CHECK_FALSE(talk.client.is_in_lost_transaction());
     }
+}
+
+namespace {
+
+// In a transaction that is open, `said` is under way when the server is lost.
+std::string lost_in_transaction(const Said& said, const Said& answered = {}) {
+    Conversation talk;
+    talk.client_says(c::query("BEGIN"));
+    talk.server_says(s::complete("BEGIN") + s::ready('T'));
+    CHECK(talk.heard() == "C(BEGIN) Z(T)");
+    talk.client_says(said);
+    if (!answered.empty()) talk.server_says(answered);
+    CHECK(talk.lose_server());
+    CHECK_FALSE(talk.client.is_in_lost_transaction());
+    return talk.heard();
+}
+
+}  // namespace
+
+TEST_CASE("a ROLLBACK that is lost has rolled back, and the transaction is over") {
+    for (const char* text : {"ROLLBACK", "rollback;", " /* x */ Abort work ; -- done",
+                             "ROLLBACK TRANSACTION", "rollback and no chain"}) {
+        CAPTURE(text);
+        CHECK(lost_in_transaction(c::query(text)) == "E(ERROR,40001) Z(I)");
+        const Said batch = c::parse("", text) + c::bind("") + c::execute() + c::sync();
+        CHECK(lost_in_transaction(batch) == "E(ERROR,40001) Z(I)");
+        CHECK(lost_in_transaction(batch, s::parsed()) == "1 E(ERROR,40001) Z(I)");
+    }
+}
+
+TEST_CASE("what stands beside a ROLLBACK, or behind it, may have happened") {
+    for (const char* text :
+         {"ROLLBACK; INSERT INTO t VALUES (1)", "COMMIT", "ROLLBACK PREPARED 'x'",
+          "ROLLBACK AND CHAIN", "ROLLBACK TO a; COMMIT"}) {
+        CAPTURE(text);
+        CHECK(lost_in_transaction(c::query(text)) == "E(ERROR,08007) Z(I)");
+    }
+    CHECK(lost_in_transaction(c::query("ROLLBACK") + c::query("INSERT")) ==
+          "E(ERROR,08007) Z(I) E(ERROR,08007) Z(I)");
+    CHECK(lost_in_transaction(c::query("COMMIT") + c::query("ROLLBACK")) ==
+          "E(ERROR,08007) Z(I) E(ERROR,08007) Z(I)");
+    CHECK(lost_in_transaction(c::parse("", "ROLLBACK") + c::bind("") + c::execute() +
+                              c::parse("", "INSERT") + c::bind("") + c::execute() + c::sync()) ==
+          "E(ERROR,08007) Z(I)");
+    CHECK(lost_in_transaction(c::parse("", "COMMIT") + c::bind("") + c::execute() + c::sync()) ==
+          "E(ERROR,08007) Z(I)");
 }
 
 TEST_CASE("a client that has heard half of a message can't be told") {

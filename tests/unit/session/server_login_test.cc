@@ -41,7 +41,8 @@ ServerLoginRequest plain_request() {
             .user = "alice",
             .parameters = {{"database", "app"}},
             .secret = auth::PlainPassword{auth::SecretText("secret")},
-            .policy = {}};
+            .policy = {},
+            .max_protocol_version = ProtocolVersion::V30};
 }
 ServerLoginRequest tls_request(TlsMode mode) {
     ServerLoginRequest request = plain_request();
@@ -269,6 +270,110 @@ TEST_CASE("a password in clear does not cross a network in clear") {
     login.said();
     CHECK(login.hears(authentication(3)) == LoginStep::Failed);
     CHECK(login.said().empty());
+}
+
+TEST_CASE("loopback is no network") {
+    ServerLoginRequest request = plain_request();
+    request.address = {"127.0.0.1", 5432};
+    Login login(std::move(request));
+    login.said();
+    CHECK(login.hears(authentication(3)) == LoginStep::More);
+    CHECK(login.said().find("secret") != std::string::npos);
+}
+
+TEST_CASE("a password in clear goes anywhere for who says so") {
+    ServerLoginRequest request = plain_request();
+    request.policy.cleartext = CleartextPassword::Anywhere;
+    Login login(std::move(request));
+    login.said();
+    CHECK(login.hears(authentication(3)) == LoginStep::More);
+    CHECK(login.said().find("secret") != std::string::npos);
+}
+
+TEST_CASE("where channel binding is required, nothing is sent without it") {
+    const std::string both("SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", 34);
+    for (const Said& row : {kOk, authentication(3), authentication(5, "salt"), kSasl,
+                            // Offered, but the certificate has no hash to bind to (Ed25519).
+                            authentication(10, both)}) {
+        ServerLoginRequest request = tls_request(TlsMode::Require);
+        request.policy.channel_binding = ChannelBinding::Require;
+        Login login(std::move(request));
+        login.hears(as_bytes("S"));
+        login.secured();
+        login.said();
+        CHECK(login.hears(row) == LoginStep::Failed);
+        CHECK(login.said().empty());
+        CHECK(login.login.failure().is_refused_by_us);
+    }
+}
+
+namespace {
+
+ServerLoginRequest newest_request() {
+    ServerLoginRequest request = plain_request();
+    request.max_protocol_version = ProtocolVersion::V32;
+    return request;
+}
+Said negotiation(std::uint32_t version, std::uint32_t options = 0, std::string_view names = {}) {
+    std::string body(8, '\0');
+    store_u32(reinterpret_cast<Byte*>(body.data()), version);
+    store_u32(reinterpret_cast<Byte*>(body.data()) + 4, options);
+    return message('v', body + std::string(names));
+}
+Said greeting_with_key(std::size_t secret_bytes) {
+    return message('K', std::string("\0\0\0\7", 4) + std::string(secret_bytes, 'k')) + s::ready();
+}
+
+}  // namespace
+
+TEST_CASE("protocol 3.2 is asked for where the settings say so") {
+    Login old(plain_request());
+    CHECK(old.said().substr(4, 4) == std::string("\0\3\0\0", 4));
+    Login login(newest_request());
+    CHECK(login.said().substr(4, 4) == std::string("\0\3\0\2", 4));
+}
+
+TEST_CASE("cancel keys of every length that 3.2 knows, whatever was asked for") {
+    for (const std::size_t length : {4, 5, 32, 255, 256}) {
+        CAPTURE(length);
+        for (const auto& request : {plain_request, newest_request}) {
+            Login login(request());
+            REQUIRE(login.hears(kOk + greeting_with_key(length)) == LoginStep::Ready);
+            CHECK(login.login.take_facts(login.directory).cancel_secret == Bytes(length, 'k'));
+        }
+    }
+    for (const std::size_t length : {0, 3, 257}) {
+        CAPTURE(length);
+        Login login(newest_request());
+        CHECK(login.hears(kOk + greeting_with_key(length)) == LoginStep::Failed);
+    }
+}
+
+TEST_CASE("a server that speaks 3.0 says so, and the login goes on") {
+    for (const std::uint32_t version : {0u, 0x30000u}) {
+        Login login(newest_request());
+        login.said();
+        CHECK(login.hears(negotiation(version) + kOk + greeting()) == LoginStep::Ready);
+        CHECK(login.said().empty());
+    }
+}
+
+TEST_CASE("a negotiation of what was not asked ends the login") {
+    const std::vector<Said> rows = {
+        negotiation(1),
+        negotiation(0x30001),
+        negotiation(2),  // That is what was asked: there is nothing to negotiate.
+        negotiation(3),
+        negotiation(0x40000),
+        negotiation(0, 1, std::string_view("_pq_.x\0", 7)),
+        negotiation(0) + negotiation(0),
+    };
+    for (const Said& row : rows) {
+        Login login(newest_request());
+        CHECK(login.hears(row) == LoginStep::Failed);
+    }
+    Login old(plain_request());
+    CHECK(old.hears(negotiation(0)) == LoginStep::Failed);
 }
 
 TEST_CASE("the server's own words are kept apart from ours") {
