@@ -63,6 +63,7 @@ struct Fixture {
         return {.node = kNode,
                 .address = {"127.0.0.1", server.port()},
                 .over_new_connection = over == ProbeOver::New,
+                .timeout = login.timeout,
                 .login = std::make_shared<MonitorLogin>(login)};
     }
     bool until(const std::function<bool()>& done) {
