@@ -299,13 +299,15 @@ class Lexer {
     // A quote behind white space with a newline goes on with the string, escapes included. Nobody
     // writes that; it is not read.
     bool goes_on_behind_newline() {
+        bool has_newline = false;
         while (at_ != end_) {
             if (is_space(*at_)) {
+                has_newline |= *at_ == '\n' || *at_ == '\r';
                 ++at_;
             } else if (*at_ == '-' && peek(1) == '-') {
                 skip_line_comment();
             } else {
-                return *at_ == '\'';
+                return has_newline && *at_ == '\'';
             }
         }
         return false;

@@ -116,23 +116,28 @@ std::string_view text_of_kinds(unsigned kinds) {
     return "?";
 }
 
+// A number with a minus is a literal only between commas and brackets, so it stands between two
+// plain ones.
 std::string sql_of_kinds(unsigned kinds) {
     struct Example {
         unsigned kind;
         const char* text;
+        const char* negative;
     };
     static constexpr Example kExamples[] = {
-        {kInteger, "1"},     {kDecimal, "1.5"}, {kString, "'a'"},   {kEscaped, "E'a'"},
-        {kNational, "N'a'"}, {kBits, "B'1'"},   {kHexBits, "X'1'"}, {kParameter, "$1"},
-        {kNull, "null"},     {kTrue, "true"},   {kFalse, "false"},  {kDefault, "default"},
+        {kInteger, "1", "1, -1, 1"}, {kDecimal, "1.5", "1.5, -1.5, 1.5"},
+        {kString, "'a'", ""},        {kEscaped, "E'a'", ""},
+        {kNational, "N'a'", ""},     {kBits, "B'1'", ""},
+        {kHexBits, "X'1'", ""},      {kParameter, "$1", ""},
+        {kNull, "null", ""},         {kTrue, "true", ""},
+        {kFalse, "false", ""},       {kDefault, "default", ""},
     };
     std::string sql;
     for (const Example& example : kExamples) {
         if ((kinds & example.kind) == 0) continue;
         if (!sql.empty()) sql += ", ";
         const bool is_number = (example.kind & (kInteger | kDecimal)) != 0;
-        if (is_number && (kinds & kNegative) != 0) sql += '-';
-        sql += example.text;
+        sql += is_number && (kinds & kNegative) != 0 ? example.negative : example.text;
     }
     return sql;
 }
