@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "connection.h"
+#include "test_standby.h"
 
 namespace pgweir::integration {
 namespace {
@@ -97,6 +98,7 @@ TestCluster::TestCluster(std::vector<std::string> settings) : settings_(std::mov
 }
 
 TestCluster::~TestCluster() {
+    standbys_.clear();
     if (postmaster_ && postmaster_->is_running()) {
         postmaster_->signal(SIGQUIT);
         postmaster_->wait();
@@ -118,24 +120,34 @@ void TestCluster::create() {
     write_file(data / "pg_hba.conf", kHostBasedAuthentication);
 }
 
-void TestCluster::start() {
-    bool port_is_new = port_ == 0;
+std::unique_ptr<Process> start_postgresql(const std::filesystem::path& data,
+                                          const std::filesystem::path& log, std::uint16_t& port) {
+    bool port_is_new = port == 0;
     for (int attempt = 0; attempt < 5; ++attempt) {
-        if (port_is_new) port_ = free_port();
-        postmaster_ = std::make_unique<Process>(
-            Command{.words = {postgresql_bin() + "/postgres", "-D",
-                              (folder_.path() / "data").string(), "-p", std::to_string(port_)},
-                    .log = log(),
-                    .capture_output = false,
-                    .unprivileged = true,
-                    .environment = {}});
-        std::string where = owner().with_database("postgres").conninfo();
-        wait_until("PostgreSQL answers on port " + std::to_string(port_), [&] {
-            return !postmaster_->is_running() || PQping(where.c_str()) == PQPING_OK;
-        });
-        if (postmaster_->is_running()) return;
+        if (port_is_new) port = free_port();
+        auto postmaster =
+            std::make_unique<Process>(Command{.words = {postgresql_bin() + "/postgres", "-D",
+                                                        data.string(), "-p", std::to_string(port)},
+                                              .log = log,
+                                              .capture_output = false,
+                                              .unprivileged = true,
+                                              .environment = {}});
+        std::string where =
+            Target{.port = port, .database = "postgres", .user = "owner"}.conninfo();
+        wait_until("PostgreSQL answers on port " + std::to_string(port),
+                   [&] { return !postmaster->is_running() || PQping(where.c_str()) == PQPING_OK; });
+        if (postmaster->is_running()) return postmaster;
     }
-    throw HarnessError("PostgreSQL does not start: " + tail_of(log()));
+    throw HarnessError("PostgreSQL does not start: " + tail_of(log));
+}
+
+void TestCluster::start() {
+    postmaster_ = start_postgresql(folder_.path() / "data", log(), port_);
+}
+
+TestStandby& TestCluster::add_standby(const std::vector<std::string>& settings) {
+    standbys_.push_back(std::make_unique<TestStandby>(*this, settings));
+    return *standbys_.back();
 }
 
 void TestCluster::stop(Stop how) {

@@ -33,6 +33,8 @@ struct Target {
 
 std::string password_of(const std::string& role);
 
+class TestStandby;
+
 class TestCluster {
  public:
     // `settings` are lines for postgresql.conf, after the harness's own.
@@ -52,6 +54,8 @@ class TestCluster {
     void start();
     void stop(Stop how = Stop::Fast);
     void restart(Stop how = Stop::Immediate);
+    // A standby that streams from this one; it ends with the cluster (test_standby.h).
+    TestStandby& add_standby(const std::vector<std::string>& settings = {});
     // A setting for all new sessions and, where PostgreSQL allows, the running ones.
     void alter_system(const std::string& name, const std::string& value);
 
@@ -64,7 +68,13 @@ class TestCluster {
     std::vector<std::string> settings_;
     std::uint16_t port_ = 0;
     std::unique_ptr<Process> postmaster_;
+    std::vector<std::unique_ptr<TestStandby>> standbys_;
 };
+
+// Runs PostgreSQL on `data` and returns once it takes connections: on `port`, or if that is 0 on a
+// free one, which `port` then is.
+std::unique_ptr<Process> start_postgresql(const std::filesystem::path& data,
+                                          const std::filesystem::path& log, std::uint16_t& port);
 
 // The folder with initdb, postgres and the like.
 std::string postgresql_bin();

@@ -52,12 +52,6 @@ built_in as materialized (
          || ')[ }]' as pattern
   from unsafe_function u where not u.oid >= 16384::pg_catalog.oid
 ),
-depends as materialized (
-  select d.classid, d.objid, d.refclassid, d.refobjid from pg_catalog.pg_depend d
-  where d.classid = any(array['pg_catalog.pg_rewrite'::pg_catalog.regclass,
-                              'pg_catalog.pg_policy'::pg_catalog.regclass,
-                              'pg_catalog.pg_constraint'::pg_catalog.regclass]::pg_catalog.oid[])
-),
 unsafe_by_itself as materialized (
   select t.oid from pg_catalog.pg_type t
     cross join lateral pg_catalog.unnest(array[
@@ -73,7 +67,7 @@ unsafe_by_itself as materialized (
     cross join built_in b
   where not n.contypid = 0::pg_catalog.oid
     and (n.conbin::pg_catalog.text ~ b.pattern
-         or exists (select from depends d join unsafe_function u on u.oid = d.refobjid
+         or exists (select from pg_catalog.pg_depend d join unsafe_function u on u.oid = d.refobjid
                     where d.objid = n.oid
                       and d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
                       and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass))
@@ -111,7 +105,7 @@ expression as materialized (
 ),
 needs as materialized (
   select e.relation, d.refobjid as needed from expression e
-    join depends d on d.classid = e.classid and d.objid = e.oid
+    join pg_catalog.pg_depend d on d.classid = e.classid and d.objid = e.oid
      and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
   union all
   select i.inhparent, i.inhrelid from pg_catalog.pg_inherits i
@@ -124,7 +118,7 @@ unsafe_by_what_it_is as materialized (
   select e.relation from expression e cross join built_in b where e.body ~ b.pattern
   union
   select e.relation from expression e
-    join depends d on d.classid = e.classid and d.objid = e.oid
+    join pg_catalog.pg_depend d on d.classid = e.classid and d.objid = e.oid
     cross join unsafe_types t
   where (d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
          and exists (select from unsafe_function u where u.oid = d.refobjid))
