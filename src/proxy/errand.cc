@@ -41,7 +41,8 @@ void Errand::on_bytes(ByteView bytes) {
         }
         if (input.size() < size) return;
         const ByteView body = input.subspan(kHeaderBytes, size - kHeaderBytes);
-        if (input[0] == 'D') row(body);
+        if (input[0] == 'Z') settings_come_first_ = false;
+        if (input[0] == 'D' && !settings_come_first_) row(body);
         if (input[0] == 'E') {
             const auto fields = wire::read_error_fields(body);
             fail(fields ? std::string(fields->message) : "a malformed error");

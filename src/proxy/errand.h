@@ -32,6 +32,8 @@ class Errand {
 
     // Sends the query on the server that was leased for it.
     virtual void ask(session::ServerSession& server, EffectList& effects) = 0;
+    // Settings are brought back to their defaults first: the answer comes behind theirs.
+    void settings_go_first() { settings_come_first_ = true; }
     // Looks at the server's bytes, beside the server session.
     void on_bytes(ByteView bytes);
 
@@ -53,6 +55,7 @@ class Errand {
     std::string_view what_;  // For people: "auth_query".
     std::size_t answer_bytes_max_;
     ByteQueue input_;
+    bool settings_come_first_ = false;
     std::string error_;
 };
 

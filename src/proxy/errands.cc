@@ -43,6 +43,7 @@ void Core::errand_granted(Errand& errand, Server& server) {
     if (!difference.empty()) {
         server.session->send_query(difference, session::Asker::Settings, *effects_);
         server.session->set_parameters(base);
+        errand.settings_go_first();
     }
     errand.ask(*server.session, *effects_);
 }
