@@ -123,17 +123,14 @@ void Freshness::merge(const ClusterView& view, Position place) {
     Position lower = needed();
     Position higher = place;
     if (lower.timeline > higher.timeline) std::swap(lower, higher);
-    if (!lower.lsn) {
-        lower = higher;
-    } else if (lower.timeline == higher.timeline) {
-        lower.lsn = std::max(lower.lsn, higher.lsn);
-    } else if (view.history_of(lower) == History::Within) {
-        lower = {std::max(lower.lsn, higher.lsn), higher.timeline};
-    } else if (view.history_of(higher) == History::Future) {
-        lower = higher;
-    }
-    lsn_ = lower.lsn;
-    timeline_ = lower.timeline;
+    const bool is_common =
+        lower.timeline == higher.timeline || view.history_of(lower) == History::Within;
+    const bool is_future = view.history_of(higher) == History::Future;
+    Position both = lower;
+    if (!lower.lsn || is_future) both = higher;
+    if (is_common) both = {std::max(lower.lsn, higher.lsn), higher.timeline};
+    lsn_ = both.lsn;
+    timeline_ = both.timeline;
 }
 
 std::optional<std::string> Freshness::token(const ClusterView& view) {

@@ -8,7 +8,7 @@ namespace pgweir::cluster {
 namespace {
 
 void append_hex(std::string& out, std::uint32_t half) {
-    char digits[8];
+    char digits[8] = {};
     const auto end = std::to_chars(digits, digits + sizeof digits, half, 16).ptr;
     for (const char* digit = digits; digit != end; ++digit) {
         out += *digit >= 'a' ? static_cast<char>(*digit - 'a' + 'A') : *digit;

@@ -30,7 +30,10 @@ struct Observation {
     std::uint64_t system_id = 0;       // pg_control_system(); 0 if it was not asked or not told.
     std::uint32_t timeline = 0;        // On a primary that of pg_walfile_name(): the control file
                                        // lags after a promotion. On a standby the one it receives,
-                                       // or that of its last restart point; 0 if unknown.
+                                       // or that of its last restart point; 0 if unknown. The
+                                       // former is wanted: what lags keeps the standby out of
+                                       // use after a promotion, and until that promotion is seen
+                                       // here, its LSN is taken for one of the old timeline.
     Lsn lsn;                           // pg_current_wal_insert_lsn() or pg_last_wal_replay_lsn().
     std::int64_t started_unix_us = 0;  // pg_postmaster_start_time(): tells incarnations apart.
 

@@ -223,7 +223,7 @@ class Walk {
 }  // namespace
 
 TEST_CASE("whatever nodes do, there are never two primaries, and no fenced node is used") {
-    for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
         CAPTURE(seed);
         Walk walk(seed);
         walk.run(300);
@@ -395,7 +395,7 @@ class Sessions {
 TEST_CASE("no session ever reads less than it has seen, through restarts and failovers") {
     int standby_reads = 0;
     int told = 0;
-    for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         CAPTURE(seed);
         Sessions sessions(seed);
         sessions.run(1000);
