@@ -9,6 +9,17 @@
 
 namespace pgweir::io {
 
+namespace {
+
+bool has_clusters(const config::Settings& settings) {
+    const auto& databases = settings.databases();
+    return std::any_of(databases.begin(), databases.end(), [&](const auto& named) {
+        return settings.pool_for(named.first, {}).nodes.size() > 1;
+    });
+}
+
+}  // namespace
+
 Worker::Worker(WorkerParts parts)
     : index_(parts.index),
       loop_(parts.loop),
@@ -26,6 +37,7 @@ Worker::Worker(WorkerParts parts)
       prepare_(make_handle<uv_prepare_t>(
           this, [&](uv_prepare_t* handle) { uv_prepare_init(parts.loop.get(), handle); })),
       core_(std::move(parts.core)) {
+    asks_each_time_ = has_clusters(*settings_);
     // Asked for once in each turn, before the loop goes to sleep.
     uv_prepare_start(prepare_.get(), [](uv_prepare_t* handle) {
         static_cast<Worker*>(handle->data)->want_next_deadline();
@@ -43,7 +55,7 @@ Worker::~Worker() {
 
 Instant Worker::now() {
     if (events_left_ == 0) {
-        events_left_ = kEventsOfOneInstant;
+        events_left_ = asks_each_time_ ? 1 : kEventsOfOneInstant;
         now_ = clock_now();
     }
     --events_left_;
@@ -75,6 +87,7 @@ void Worker::on_letter(WorkerLetter letter) {
     if (auto* client = std::get_if<NewClient>(&letter)) return open_client(std::move(*client));
     if (auto* settings = std::get_if<NewSettings>(&letter)) {
         settings_ = settings->settings;
+        asks_each_time_ = has_clusters(*settings_);
         tls_ = std::move(settings->tls);
         return tell(SettingsChanged{std::move(settings->settings)});
     }

@@ -161,6 +161,9 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
 
     // The clock is asked at most once for so many events, and anew in each turn of the loop.
     static constexpr int kEventsOfOneInstant = 4;
+    // Where what a session has seen is compared with what was seen of a node, an event's time must
+    // not be before the moment at which its bytes were read.
+    bool asks_each_time_ = false;
     Instant now_;
     int events_left_ = 0;
 

@@ -185,10 +185,8 @@ bool Core::acquire_from(Client& client, PoolEntry& entry) {
     if (const auto id = entry.pool.acquire()) {
         Server& server = *servers_.find(*id);
         if (!may_serve(client, server)) {
-            entry.pool.lost_leased();
-            close_server(server, "its node is not the primary any more");
-            end_load(client);
-            return wait_for_node(client, route::Reason::NoPrimary, NodeId{});
+            decline(client, server);
+            return false;
         }
         begin_lease(client, server, now_);
         return true;

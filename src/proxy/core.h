@@ -247,6 +247,8 @@ class Core {
     bool follow(Client& client, const route::Route& route);
     bool wait_for_node(Client& client, route::Reason reason, NodeId otherwise);
     bool may_serve(const Client& client, const Server& server);
+    void decline(Client& client, Server& server);
+    void forget_latencies(ClusterEntry& cluster);
     void begin_routed_lease(Client& client, Server& server);
     void end_routed_lease(Client& client, Server& server);
     PoolEntry* primary_pool(Tenant& tenant);

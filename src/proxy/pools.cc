@@ -257,13 +257,7 @@ void Core::grant(const pool::Grant& granted) {
     Client& client = *clients_.find(granted.client);
     client.is_waiting = false;
     client.waits_in = nullptr;
-    if (!may_serve(client, server)) {
-        server.pool->pool.lost_leased();
-        close_server(server, "its node is not the primary any more");
-        end_load(client);
-        wait_for_node(client, route::Reason::NoPrimary, NodeId{});
-        return;
-    }
+    if (!may_serve(client, server)) return decline(client, server);
     begin_lease(client, server, granted.waited_since);
     if (client.phase == Client::Phase::Greeting) return try_parameters(client, server);
     to_pump_.push_back(client.id);

@@ -12,6 +12,9 @@ namespace {
 
 // A weight for the newest of the times that make a node's latency; a longer one counts at once.
 constexpr double kLatencyShare = 0.1;
+// What is left of it after a while.
+constexpr Duration kLatencyPeriod = Duration::milliseconds(100);
+constexpr double kLatencyKept = 0.9;
 // Reads that run again are paid from a budget: a share of all reads, and so many each second.
 constexpr Duration kRetryPeriod = Duration::seconds(1);
 constexpr std::uint64_t kRetriesAlways = 10;
@@ -74,7 +77,11 @@ bool Core::acquire_routed(Client& client) {
     if (request.is_read && cluster.retries_left == 0 && !spends_retry(cluster)) {
         request.hint = sql::RouteHint::Primary;
     }
-    if (request.is_read) ++cluster.reads_lately;
+    if (request.is_read) {
+        ++cluster.reads_lately;
+        client.reads = true;
+        forget_latencies(cluster);
+    }
     return follow(client, route::decide(request, *cluster.view, client.freshness, cluster.loads,
                                         rules, now_, random_));
 }
@@ -88,7 +95,8 @@ bool Core::follow(Client& client, const route::Route& route) {
         case route::Route::Verdict::Node:
             break;
         case route::Route::Verdict::Wait:
-            if (!client.has_waited_enough || !route.otherwise) return wait_for_node(client, route.reason, route.otherwise);
+            if (!client.has_waited_enough || !route.otherwise)
+                return wait_for_node(client, route.reason, route.otherwise);
             node = route.otherwise;
             break;
         case route::Route::Verdict::Fail: {
@@ -152,12 +160,42 @@ void Core::refuse_routed(Client& client, wire::Refusal refusal) {
     refuse_waiting(client, refusal);
 }
 
-// The node of a server may have changed its role since its pool was chosen.
+// The node of a server may have changed its role since its pool was chosen. And a server that
+// logged in after the last look at its node may be one of a standby that has restarted, and is
+// further behind than was seen.
 bool Core::may_serve(const Client& client, const Server& server) {
-    if (client.tenant->cluster == nullptr || client.leases_for_read) return true;
-    if (!server.session->is_standby()) return true;
-    suspect(*server.pool, cluster::Suspicion::RoleReport);
+    ClusterEntry* cluster = client.tenant->cluster;
+    if (cluster == nullptr || cluster->view == nullptr || cluster->view->is_blind) return true;
+    if (!client.leases_for_read) {
+        if (!server.session->is_standby()) return true;
+        suspect(*server.pool, cluster::Suspicion::RoleReport);
+        return false;
+    }
+    if (client.session == nullptr || !client.session->is_split() ||
+        client.session->route().consistency == sql::Consistency::Eventual) {
+        return true;
+    }
+    const cluster::NodeView* node = cluster->view->find(server.pool->node);
+    if (node == nullptr || node->evidence_at >= server.logged_in_at) return node != nullptr;
+    want_look(*cluster, node->id);
     return false;
+}
+
+// The server that the client was given does not serve it: both are free again.
+void Core::decline(Client& client, Server& server) {
+    PoolEntry& entry = *server.pool;
+    end_load(client);
+    if (client.leases_for_read) {
+        server.phase = Server::Phase::Idle;
+        // Those who wait there want the same, and find the same: they follow the view, too.
+        entry.pool.lost_leased();
+        entry.pool.add_idle(server.id, now_);
+        wait_for_node(client, route::Reason::NoSample, client.tenant->cluster->view->primary);
+        return;
+    }
+    entry.pool.lost_leased();
+    close_server(server, "its node is not the primary any more");
+    wait_for_node(client, route::Reason::NoPrimary, NodeId{});
 }
 
 void Core::begin_routed_lease(Client& client, Server& server) {
@@ -166,6 +204,7 @@ void Core::begin_routed_lease(Client& client, Server& server) {
     if (place == cluster.stats.size()) return;
     // PostgreSQL before version 14 does not report its role.
     if (cluster.view->nodes[place].role == cluster::Role::Standby) server.session->note_standby();
+    client.load_since = now_;  // Waiting in line says nothing about the node.
     NodeStats& stats = cluster.stats[place];
     ++(client.leases_for_read ? stats.reads : stats.writes);
 }
@@ -187,7 +226,8 @@ void Core::end_routed_lease(Client& client, Server& server) {
     // The next read can move to a standby as soon as the place is known.
     const bool may_move = client.session->route().consistency == sql::Consistency::Session &&
                           !client.session->is_bound_to_primary();
-    if (!client.leases_for_read && may_move) want_look(cluster, server.pool->node);
+    // Who has never read outside of a transaction is not waited for.
+    if (!client.leases_for_read && may_move && client.reads) want_look(cluster, server.pool->node);
 }
 
 PoolEntry* Core::primary_pool(Tenant& tenant) {
@@ -221,9 +261,19 @@ void Core::end_load(Client& client) {
     if (place == cluster.loads.size()) return;
     route::NodeLoad& load = cluster.loads[place];
     if (load.outstanding > 0) --load.outstanding;
+    if (!client.leases_for_read || !client.server) return;
     const auto took = static_cast<double>((now_ - client.load_since).us);
+    // A bad moment counts at once, and is forgotten little by little.
     load.latency_us = std::max(took, load.latency_us + (took - load.latency_us) * kLatencyShare);
-    if (took < load.latency_us) load.latency_us += (took - load.latency_us) * kLatencyShare;
+}
+
+// Only time clears the name of a node that nobody chooses any more.
+void Core::forget_latencies(ClusterEntry& cluster) {
+    while (now_ - cluster.latencies_at >= kLatencyPeriod) {
+        if (now_ - cluster.latencies_at >= kLatencyPeriod * 64) cluster.latencies_at = now_;
+        for (route::NodeLoad& load : cluster.loads) load.latency_us *= kLatencyKept;
+        cluster.latencies_at = std::min(cluster.latencies_at + kLatencyPeriod, now_);
+    }
 }
 
 // --- Again elsewhere ----------------------------------------------------------------------------

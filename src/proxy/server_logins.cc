@@ -112,7 +112,7 @@ void Core::login_succeeded(Server& server) {
     server.session = std::make_unique<session::ServerSession>(
         server.id, server.login->take_facts(parameters_), parameters_);
     server.login.reset();
-    server.used_at = now_;
+    server.used_at = server.logged_in_at = now_;
     const Duration lifetime = entry.tenant.config.server_lifetime;
     server.expires = Instant::never();
     if (lifetime) {

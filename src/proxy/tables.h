@@ -63,6 +63,7 @@ struct ClusterEntry {
     std::uint64_t retries_left = 10;
     Instant retries_renewed{};
     std::uint64_t reads_lately = 0;
+    Instant latencies_at{};
 
     // Only at the worker that observes them.
     std::unique_ptr<cluster::Cluster> observed;
@@ -197,6 +198,7 @@ struct Client {
     NodeId load_node;       // Where it counts as load, since
     Instant load_since{};
     bool leases_for_read = false;
+    bool reads = false;  // It has read what a standby may serve.
     bool has_waited_enough = false;  // For a fresh standby.
 };
 
@@ -231,6 +233,7 @@ struct Server {
     bool is_tls = false;
     TlsMode tls_mode = TlsMode::Prefer;  // Of its login: what TlsChoice made of the settings'.
     Instant opened_at;
+    Instant logged_in_at;
     Instant used_at;
     Instant expires;
 };

@@ -64,6 +64,8 @@ class Pool {
     void lost_leased();
     // An idle server died. REQUIRES: it is idle here.
     void lost_idle(ServerId server);
+    // Idle, although others may wait: they do not want this one now.
+    void add_idle(ServerId server, Instant now) { idle_.push_back({server, now}); }
     // An idle server turned out to be busy with itself: it counts as leased until it is given back.
     // REQUIRES: it is idle here.
     void hold(ServerId server);
