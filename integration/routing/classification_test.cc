@@ -174,7 +174,9 @@ TEST_CASE("the catalog's query is quick in a database of a thousand tables and v
     CHECK(least < 1000);
     CHECK(read_catalog(owner, 2).relation("many_v_5") == sql::Standing::Harmless);
     owner.must(R"(do $$ begin
-        for i in 1 .. 1000 loop execute format('drop table many_%s cascade', i); end loop; end $$)");
+        for i in 1 .. 1000 loop
+            execute format('drop table many_%s cascade', i);
+        end loop; end $$)");
 }
 
 TEST_CASE("no statement that is called a read is refused by a standby") {

@@ -34,8 +34,8 @@ unsafe_function as materialized (
          and not (p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
                   and $harmless_volatile)
          and not coalesce(l.lanname = 'c'
-                          and p.probin = any('{$libdir/uuid-ossp,$libdir/pgcrypto}'::pg_catalog.text[]),
-                          false))
+                          and p.probin = any(
+                            '{$libdir/uuid-ossp,$libdir/pgcrypto}'::pg_catalog.text[]), false))
      or p.prokind = 'p'
      or not (l.lanpltrusted or l.lanname = any('{internal,c,sql}'::pg_catalog.name[]))
      or $run_texts
@@ -95,14 +95,15 @@ unsafe_types as materialized (
 ),
 -- Of expressions: what they belong to, and whose dependencies they are.
 expression as materialized (
-  select r.ev_class as relation, 'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid as classid,
-         r.oid, r.ev_action::pg_catalog.text as body
+  select r.ev_class as relation, r.oid,
+         'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid as classid,
+         r.ev_action::pg_catalog.text as body
   from pg_catalog.pg_rewrite r
     join pg_catalog.pg_class c on c.oid = r.ev_class and c.relkind = 'v'
   where r.ev_type = '1' and r.oid >= 16384::pg_catalog.oid
   union all
-  select o.polrelid, 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid,
-         o.oid, o.polqual::pg_catalog.text
+  select o.polrelid, o.oid, 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid,
+         o.polqual::pg_catalog.text
   from pg_catalog.pg_policy o
 ),
 needs as materialized (

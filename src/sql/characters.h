@@ -57,13 +57,15 @@ constexpr std::array<std::uint8_t, 256> make_lower() {
     return lower;
 }
 
-// 1 where an identifier may go on.
+// What an identifier goes on with, in lower case; 0 where it ends.
 constexpr std::array<std::uint8_t, 256> make_goes_on() {
     std::array<std::uint8_t, 256> goes_on{};
     const auto classes = make_classes();
+    const auto lower = make_lower();
     for (unsigned c = 0; c < 256; ++c) {
         const Class it = classes[c];
-        goes_on[c] = it == Class::Letter || it == Class::Digit || it == Class::Dollar ? 1 : 0;
+        const bool is_part = it == Class::Letter || it == Class::Digit || it == Class::Dollar;
+        goes_on[c] = is_part ? lower[c] : std::uint8_t{0};
     }
     return goes_on;
 }
@@ -88,9 +90,6 @@ inline bool is_space(char c) {
 }
 inline bool is_operator(char c) {
     return class_of(c) == Class::Operator;
-}
-inline bool goes_on(char c) {
-    return kGoesOn[static_cast<std::uint8_t>(c)] != 0;
 }
 // ASCII only, as PostgreSQL folds identifiers in every multi-byte encoding.
 inline char lower(char c) {

@@ -56,6 +56,29 @@ bool parse_shape(std::string_view text, const Shape& shape, SyntaxTree& tree) {
     return parse_own_set(shape, tree);
 }
 
+// Whether a word of a text that could not be parsed begins a command that may change the schema.
+bool may_change_schema(std::string_view text) {
+    static constexpr std::string_view kWords[] = {"create", "alter", "drop",
+                                                  "import", "do",    "call"};
+    std::string word;
+    for (std::size_t i = 0; i <= text.size(); ++i) {
+        const char c = i < text.size() ? lower(text[i]) : ' ';
+        if (is_letter(c)) {
+            if (word.size() < 8) word += c;
+            continue;
+        }
+        if (std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords)) return true;
+        word.clear();
+    }
+    return false;
+}
+
+Verdict refused(std::string_view text) {
+    Verdict verdict = not_parsed();
+    verdict.may_change_schema = may_change_schema(text);
+    return verdict;
+}
+
 Verdict empty(const Hints& hints) {
     Verdict verdict;
     verdict.is_read = true;
@@ -105,7 +128,7 @@ Verdict Classifier::Impl::classify(const Question& question) {
         verdict.hints = shape.hints;
         return verdict;
     };
-    if (shape.is_odd) return with_hints(not_parsed());
+    if (shape.is_odd) return with_hints(refused(text));
     if (shape.is_empty()) return empty(shape.hints);
     const ShapeKey shape_key = hash.of(shape.bytes);
     const ShapeKey key = hash.with(shape_key, generation(question));
@@ -116,7 +139,7 @@ Verdict Classifier::Impl::classify(const Question& question) {
     }
     ++misses;
     SyntaxTree tree;
-    if (!parse_shape(text, shape, tree)) return with_hints(not_parsed());
+    if (!parse_shape(text, shape, tree)) return with_hints(refused(text));
     const Verdict verdict = judge(tree, question.catalog, nullptr);
     if (verdict.reason == Reason::NotParsed) return with_hints(verdict);
     count(cache.insert(key, verdict), shape_key, shape.bytes);
@@ -184,6 +207,7 @@ Explanation Classifier::explain(const Question& question) const {
         explanation.verdict = empty(shape.hints);
         explanation.words.push_back("is empty");
     } else if (!parse_shape(text, shape, tree)) {
+        explanation.verdict = refused(text);
         explanation.words.push_back("PostgreSQL's grammar does not take it");
     } else {
         explanation.verdict = judge(tree, question.catalog, &explanation.words);

@@ -26,6 +26,10 @@ std::span<const Pattern> stateless_functions();
 // Something of them is left in the session.
 std::span<const Pattern> stateful_functions();
 
+// A name of a function of pg_catalog that leaves no state in a session. Others may have made one of
+// that name: it is for want of a catalog that says so.
+bool is_built_in_function(std::string_view name);
+
 bool matches(std::span<const Pattern> patterns, std::string_view name);
 
 // A parameter whose value a session may ask any node for: it is the session's own, or the same

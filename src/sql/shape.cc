@@ -14,12 +14,18 @@ namespace {
 // One pass over one text.
 class Lexer {
  public:
-    Lexer(std::string_view text, char* out, ShapeReader::Options options)
+    Lexer(std::string_view text, char8_t* out, ShapeReader::Options options)
         : at_(text.data()), end_(text.data() + text.size()), out_(out), options_(options) {}
 
     Shape read() {
         read_leading_comments();
-        while (at_ != end_ && !is_odd_) read_token();
+        while (at_ != end_ && !is_odd_) {
+            if (*at_ == ' ') {
+                ++at_;
+            } else {
+                read_token();
+            }
+        }
         out_.strip_semicolons();
         return {out_.bytes(), hints_, is_odd_, out_.tokens()};
     }
@@ -102,21 +108,22 @@ class Lexer {
 
     void read_word() {
         const char* const from = at_;
-        char* const written = out_.end();
-        // In variables of its own: what is written might be a member, for all the compiler knows.
+        char8_t* const written = out_.end();
         const char* p = from;
         const char* const text_end = end_;
-        char* end = written;
+        char8_t* end = written;
+        std::uint8_t folded = kGoesOn[static_cast<std::uint8_t>(*p)];
         do {
-            *end++ = lower(*p++);
-        } while (p != text_end && goes_on(*p));
+            *end++ = folded;
+            if (++p == text_end) break;
+            folded = kGoesOn[static_cast<std::uint8_t>(*p)];
+        } while (folded != 0);
         at_ = p;
-        const std::string_view word = between(written, end);
-        if (word.size() == 1 && at_ != end_ && is_prefix(*written)) return read_prefixed(from);
-        if (word.size() <= 7) {
+        const std::string_view word = ShapeWriter::view(written, end);
+        if (word.size() == 1 && at_ != end_ && is_prefix(word[0])) return read_prefixed(from);
+        if (word.size() >= 4) {
             const std::uint16_t kind = kind_of_word(word);
             if (kind != 0 && out_.last_byte() != '.') return out_.put_literal(kind);
-        } else {
             keep_literals_behind(word);
         }
         out_.end_word(end);
@@ -155,16 +162,21 @@ class Lexer {
     }
 
     static std::uint16_t kind_of_word(std::string_view word) {
-        if (word.size() == 4 && word == "null") return kNull;
-        if (word.size() == 4 && word == "true") return kTrue;
-        if (word.size() == 5 && word == "false") return kFalse;
-        if (word.size() == 7 && word == "default") return kDefault;
-        return 0;
+        switch (word.size()) {
+            case 4:
+                return word == "null" ? kNull : word == "true" ? kTrue : 0;
+            case 5:
+                return word == "false" ? kFalse : 0;
+            case 7:
+                return word == "default" ? kDefault : 0;
+            default:
+                return 0;
+        }
     }
 
     void keep_literals_behind(std::string_view word) {
-        if (word.size() == 10 && word == "set_config") keeps_literals_ = true;
-        if (word.size() == 15 && word == "current_setting") keeps_literals_ = true;
+        if (word.size() < 10) return;
+        if (word == "set_config" || word == "current_setting") keeps_literals_ = true;
     }
 
     void read_self() {
@@ -394,7 +406,7 @@ Shape ShapeReader::read(std::string_view text, Options options) {
 void ShapeReader::make_room(std::size_t text_bytes) {
     const std::size_t needed = 4 * text_bytes + 16;
     if (needed <= room_) return;
-    buffer_ = std::make_unique_for_overwrite<char[]>(needed);
+    buffer_ = std::make_unique_for_overwrite<char8_t[]>(needed);
     room_ = needed;
 }
 

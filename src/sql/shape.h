@@ -82,7 +82,7 @@ class ShapeReader {
  private:
     void make_room(std::size_t text_bytes);
 
-    std::unique_ptr<char[]> buffer_;
+    std::unique_ptr<char8_t[]> buffer_;
     std::size_t room_ = 0;
 };
 

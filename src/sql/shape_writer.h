@@ -12,22 +12,29 @@
 
 namespace pgweir::sql {
 
+// The output is of char8_t, which unlike char may not be anything else's bytes: so the compiler
+// needs not to read the lexer's members again after each byte that is written.
+//
 // Places in the output stand for what was written last. They are compared with the output's end,
 // so that a token in between needs to undo nothing; where the end goes back, they are forgotten.
 class ShapeWriter {
  public:
     // The caller has made room: ShapeReader::make_room().
-    explicit ShapeWriter(char* out) : begin_(out), end_(out) {}
+    explicit ShapeWriter(char8_t* out) : begin_(out), end_(out) {}
 
     bool is_empty() const { return end_ == begin_; }
-    std::string_view bytes() const { return {begin_, static_cast<std::size_t>(end_ - begin_)}; }
+    std::string_view bytes() const { return view(begin_, end_); }
     std::uint32_t tokens() const { return tokens_; }
     // The last byte tells the kind of the last token.
-    char last_byte() const { return is_empty() ? '\0' : end_[-1]; }
+    char last_byte() const { return is_empty() ? '\0' : static_cast<char>(end_[-1]); }
+
+    static std::string_view view(const char8_t* from, const char8_t* to) {
+        return {reinterpret_cast<const char*>(from), static_cast<std::size_t>(to - from)};
+    }
 
     // A word's bytes are written by the caller, in lower case, to here.
-    char* end() { return end_; }
-    void end_word(char* end) { end_token(end, kEndOfWord); }
+    char8_t* end() { return end_; }
+    void end_word(char8_t* end) { end_token(end, kEndOfWord); }
     void put_name(std::string_view quoted) {
         put(quoted);
         end_token(end_, kEndOfWord);
@@ -52,7 +59,7 @@ class ShapeWriter {
     }
     void put_raw(std::string_view literal) {
         ++tokens_;
-        *end_++ = kRaw;
+        *end_++ = static_cast<char8_t>(kRaw);
         const auto size = static_cast<std::uint32_t>(literal.size());
         std::memcpy(end_, &size, sizeof(size));
         end_ += sizeof(size);
@@ -62,17 +69,18 @@ class ShapeWriter {
     // Bits of LiteralKind.
     void put_literal(unsigned kind) {
         // The upper bit is set, so that no other token ends like this one.
-        const char kinds[2] = {static_cast<char>(0x80U | (kind >> 7)),
-                               static_cast<char>(0x80U | (kind & 0x7FU))};
+        const auto high = static_cast<char8_t>(0x80U | (kind >> 7));
+        const auto low = static_cast<char8_t>(0x80U | (kind & 0x7FU));
         if (comma_end_ == end_) {
             end_ = joinable_end_;
             comma_end_ = nullptr;
             --tokens_;
-            return join_kinds(end_ - 2, kinds);
+            return join_kinds(end_ - 2, high, low);
         }
         const bool is_operand = last_byte() == kEndOfOperator;
-        *end_++ = kLiterals;
-        put({kinds, 2});
+        *end_++ = static_cast<char8_t>(kLiterals);
+        *end_++ = high;
+        *end_++ = low;
         ++tokens_;
         if (!is_operand) joinable_end_ = end_;
     }
@@ -86,8 +94,8 @@ class ShapeWriter {
         std::memcpy(end_, text.data(), text.size());
         end_ += text.size();
     }
-    void end_token(char* end, char mark) {
-        *end = mark;
+    void end_token(char8_t* end, char mark) {
+        *end = static_cast<char8_t>(mark);
         end_ = end + 1;
         ++tokens_;
     }
@@ -96,11 +104,11 @@ class ShapeWriter {
     void join_row() {
         constexpr std::ptrdiff_t kSize = 5;
         if (joinable_end_ != end_ - 1 || end_ - begin_ < kSize) return;
-        char* const open = end_ - kSize;
-        if (*open != '(' || open[1] != kLiterals) return;
-        if (open != begin_ && open[-1] == kEndOfOperator) return;
-        if (open != begin_ && open[-1] == ',' && row_end_ == open - 1) {
-            join_kinds(row_end_ - 3, open + 2);
+        char8_t* const open = end_ - kSize;
+        if (*open != u8'(' || open[1] != static_cast<char8_t>(kLiterals)) return;
+        if (open != begin_ && open[-1] == static_cast<char8_t>(kEndOfOperator)) return;
+        if (open != begin_ && open[-1] == u8',' && row_end_ == open - 1) {
+            join_kinds(row_end_ - 3, open[2], open[3]);
             end_ = row_end_;
             tokens_ -= 4;
             joinable_end_ = nullptr;
@@ -109,16 +117,16 @@ class ShapeWriter {
         row_end_ = end_;
     }
 
-    static void join_kinds(char* kinds, const char* more) {
-        kinds[0] = static_cast<char>(kinds[0] | more[0]);
-        kinds[1] = static_cast<char>(kinds[1] | more[1]);
+    static void join_kinds(char8_t* kinds, char8_t high, char8_t low) {
+        kinds[0] = static_cast<char8_t>(kinds[0] | high);
+        kinds[1] = static_cast<char8_t>(kinds[1] | low);
     }
 
-    char* const begin_;
-    char* end_;
-    char* joinable_end_ = nullptr;  // Behind literals that others may join,
-    char* comma_end_ = nullptr;     // the comma behind them,
-    char* row_end_ = nullptr;       // "(literals)" that others may join.
+    char8_t* const begin_;
+    char8_t* end_;
+    char8_t* joinable_end_ = nullptr;  // Behind literals that others may join,
+    char8_t* comma_end_ = nullptr;     // the comma behind them,
+    char8_t* row_end_ = nullptr;       // "(literals)" that others may join.
     std::uint32_t tokens_ = 0;
 };
 

@@ -15,7 +15,9 @@ namespace pgweir::sql {
 // `catalog` and `words` may be null.
 Verdict judge(const SyntaxTree& tree, const Catalog* catalog, std::vector<std::string>* words);
 
-// The verdict on what can't be looked into: it may be anything.
+// The verdict on what can't be looked into: it may be anything. May it change the schema? A text
+// that was refused is one that PostgreSQL most often refuses, too; not each is a reason to read
+// the catalogs again.
 Verdict not_parsed();
 
 // What one statement says to pgweir; OwnCommand::None if it says nothing.

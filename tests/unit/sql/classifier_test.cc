@@ -109,6 +109,18 @@ TEST_CASE("what a standby refused is no read until the catalog changes") {
     CHECK(f.classify("").reason == Reason::Empty);
 }
 
+TEST_CASE("without a catalog only what is not PostgreSQL's own may leave state") {
+    Classifier classifier({}, kSeed);
+    const auto leaves_state = [&](const char* text) {
+        return classifier.classify({.text = text}).leaves_state;
+    };
+    CHECK_FALSE(leaves_state("SELECT lower(a), count(*), now(), random() FROM t"));
+    CHECK_FALSE(leaves_state("SELECT pg_backend_pid(), currval('s')"));
+    CHECK(leaves_state("SELECT my_function(1)"));
+    CHECK(leaves_state("SELECT nextval('s')"));
+    CHECK(leaves_state("SELECT pg_advisory_lock(1)"));
+}
+
 TEST_CASE("a text ends at its first zero byte") {
     Fixture f;
     CHECK(f.classify(std::string("SELECT 1\0; DELETE FROM t", 24)).is_read);
