@@ -259,9 +259,8 @@ class Lexer {
 
     void read_colon() {
         ++at_;
-        if (peek() != ':') return out_.put_self(':');
-        ++at_;
-        out_.put_self(kCast);
+        if (peek() != ':' && peek() != '=') return out_.put_self(':');
+        out_.put_self(*at_++ == ':' ? kCast : kAssign);
     }
 
     // REQUIRES: a quote at at_; the literal begins at `from`. Two quotes in a row are one inside.

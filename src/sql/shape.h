@@ -7,7 +7,7 @@
 //   word            letters, kEndOfWord         (unquoted identifier or key word)
 //   operator        characters, kEndOfOperator  (a run of them, as it stands)
 //   ( ) [ ] , ; . : themselves
-//   ::              kCast
+//   ::  :=          kCast, kAssign
 //   quoted name     as it stands, with its quotes, kEndOfWord
 //   literals        kLiterals, kinds:2          (one, or a list of them between commas)
 //   literal as it is  kRaw, size:4, characters (only where it may decide about a verdict, below)
@@ -56,6 +56,7 @@ inline constexpr char kEndOfOperator = 2;
 inline constexpr char kLiterals = 3;
 inline constexpr char kRaw = 4;
 inline constexpr char kCast = 5;
+inline constexpr char kAssign = 6;
 
 struct Shape {
     std::string_view bytes;  // Of the reader; until it reads again.

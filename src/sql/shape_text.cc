@@ -32,7 +32,8 @@ class Pieces {
         if (c == kRaw) return raw();
         if (c == '"') return quoted(0);
         if (rest_.starts_with("u&\"")) return quoted(2);
-        if (c == kCast) return cast();
+        if (c == kCast) return instead("::");
+        if (c == kAssign) return instead(":=");
         if (is_operator(c)) return until(Token::Operator, kEndOfOperator);
         if (is_letter(c)) return until(Token::Word, kEndOfWord);
         return {Token::Self, take(1)};
@@ -61,9 +62,9 @@ class Pieces {
         take(1 + sizeof(size));
         return {Token::Raw, take(size)};
     }
-    Piece cast() {
+    Piece instead(std::string_view text) {
         take(1);
-        return {Token::Self, "::"};
+        return {Token::Self, text};
     }
     Piece quoted(std::size_t open) {
         const Piece piece{Token::Name, take(quoted_size(open))};
@@ -116,7 +117,8 @@ std::string_view text_of_kinds(unsigned kinds) {
     return "?";
 }
 
-// A number with a minus is a literal only between commas and brackets, so it stands between two
+// Strings come first: they may stand behind a type's name, where nothing else may. A number with a
+// minus is a literal only between commas and brackets, so it stands between two
 // plain ones.
 std::string sql_of_kinds(unsigned kinds) {
     struct Example {
@@ -125,12 +127,18 @@ std::string sql_of_kinds(unsigned kinds) {
         const char* negative;
     };
     static constexpr Example kExamples[] = {
-        {kInteger, "1", "1, -1, 1"}, {kDecimal, "1.5", "1.5, -1.5, 1.5"},
-        {kString, "'a'", ""},        {kEscaped, "E'a'", ""},
-        {kNational, "N'a'", ""},     {kBits, "B'1'", ""},
-        {kHexBits, "X'1'", ""},      {kParameter, "$1", ""},
-        {kNull, "null", ""},         {kTrue, "true", ""},
-        {kFalse, "false", ""},       {kDefault, "default", ""},
+        {kString, "'a'", ""},
+        {kEscaped, "E'a'", ""},
+        {kNational, "N'a'", ""},
+        {kBits, "B'1'", ""},
+        {kHexBits, "X'1'", ""},
+        {kInteger, "1", "1, -1, 1"},
+        {kDecimal, "1.5", "1.5, -1.5, 1.5"},
+        {kParameter, "$1", ""},
+        {kNull, "null", ""},
+        {kTrue, "true", ""},
+        {kFalse, "false", ""},
+        {kDefault, "default", ""},
     };
     std::string sql;
     for (const Example& example : kExamples) {

@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <map>
 #include <new>
+#include <string>
 #include <vector>
 
+#include "pgweir/sql/classifier.h"
 #include "unit/proxy/by_hand.h"
 
 namespace {
@@ -243,6 +245,23 @@ TEST_CASE("a query of one client costs no allocation") {
 
 TEST_CASE("a query of one of 100 clients that wait for 4 servers costs no allocation") {
     for (const Protocol& protocol : protocols()) relays_without_allocating(protocol, 100);
+}
+
+TEST_CASE("a statement of known shape is judged without an allocation") {
+    const sql::Catalog catalog(1, {{'r', "t", true}, {'o', "=", true}});
+    sql::Classifier classifier({}, 1);
+    const std::string texts[] = {"SELECT * FROM t WHERE a = 1 AND b IN ('x', 'y')",
+                                 "/* pgweir: primary */ INSERT INTO t VALUES (1, 2), (3, 4)",
+                                 "BEGIN", "", "SET search_path = a"};
+    for (int round = 0; round < 3; ++round) {
+        const std::size_t before = allocations;
+        counts = round > 0;
+        for (const std::string& text : texts) {
+            classifier.classify({.text = text, .catalog = &catalog});
+        }
+        counts = false;
+        CHECK(allocations == before);
+    }
 }
 
 }  // namespace pgweir::testing

@@ -65,7 +65,7 @@ TEST_CASE("texts that may have different verdicts are of different shapes") {
          "select a", "select \"1\"", "select (1)", "select [1]"},
         {"select ab", "select a b", "select \"ab\"", "select \"Ab\"", "select a.b", "select a,b"},
         {"select a<=b", "select a< =b", "select a<b", "select a=b"},
-        {"a::b", "a: :b", "a:b", "a:=b"},
+        {"a::b", "a: :b", "a:b", "a:=b", "a: =b"},
         {"select \"a\"\"b\"", "select \"a\" \"b\"", "select \"a\"b\"\""},
         {"select U&\"d!0061t\" uescape '!'", "select U&\"d!0061t\" uescape '+'",
          "select \"d!0061t\" uescape '!'"},
