@@ -10,7 +10,7 @@
 #include "connection.h"
 #include "io/prober.h"
 #include "shared.h"
-#include "standby.h"
+#include "test_standby.h"
 
 namespace pgweir::integration {
 namespace {
@@ -22,6 +22,7 @@ struct Prospect final : io::ProberOwner {
     void on_observed(NodeId, Observation observation) override {
         seen.push_back(std::move(observation));
     }
+    void on_resolved(NodeResolved) override {}
     Observation look(std::uint16_t port, ProbeOver over = ProbeOver::Open) {
         const std::size_t before = seen.size();
         prober.look(order(port, over));
@@ -38,6 +39,7 @@ struct Prospect final : io::ProberOwner {
         return {.node = NodeId{port},
                 .address = {host, port},
                 .over_new_connection = over == ProbeOver::New,
+                .timeout = timeout,
                 .login = std::make_shared<MonitorLogin>(login)};
     }
     bool until(const std::function<bool()>& done) {
@@ -54,7 +56,6 @@ struct Prospect final : io::ProberOwner {
         login.password = password_of(user);
         login.database = "postgres";
         login.tls_mode = TlsMode::Prefer;
-        login.timeout = Duration::seconds(30);
         return login;
     }
 
@@ -63,11 +64,13 @@ struct Prospect final : io::ProberOwner {
     std::string host = "127.0.0.1";
     // An ordinary role without privileges.
     MonitorLogin login = as("scrammer");
+    Duration timeout = Duration::seconds(30);
     io::Prober prober{loop.get(), *this};
 };
 
-std::filesystem::path data_of(const TestCluster& server) {
-    return std::filesystem::path(server.socket_folder()) / "data";
+pid_t postmaster_of(const TestCluster& server) {
+    return std::stoi(
+        read_file(std::filesystem::path(server.socket_folder()) / "data" / "postmaster.pid"));
 }
 
 std::uint64_t current_lsn(const TestCluster& server) {
@@ -159,7 +162,7 @@ TEST_CASE("a role with odd settings is no obstacle") {
 
 TEST_CASE("a standby: it catches up, is promoted, and has a new timeline") {
     TestCluster primary;
-    Standby standby(primary);
+    TestStandby& standby = primary.add_standby();
     Prospect prospect;
     SUBCASE("a role without privileges") {}
     SUBCASE("a role that sees the receiver") {
@@ -194,14 +197,14 @@ TEST_CASE("a node that stops or is killed is told at once, without a look") {
     Instant at{};
     SUBCASE("killed") {
         at = io::clock_now();
-        ::kill(postmaster_of(data_of(server)), SIGKILL);
+        ::kill(postmaster_of(server), SIGKILL);
         const Observation seen = prospect.next();
         CHECK_FALSE(seen.answered());
         MESSAGE("told after ", (seen.ended_at - at).us, " us: ", seen.failure);
     }
     SUBCASE("stopped") {
         at = io::clock_now();
-        ::kill(postmaster_of(data_of(server)), SIGINT);
+        ::kill(postmaster_of(server), SIGINT);
         const Observation seen = prospect.next();
         CHECK(seen.sqlstate == "57P01");
         MESSAGE("told after ", (seen.ended_at - at).us, " us: ", seen.failure);
@@ -218,23 +221,16 @@ TEST_CASE("a frozen node: an old session may go on, a new one gets no answer in 
     const pid_t session = std::stoi(
         Connection(server.owner())
             .value("select pid from pg_stat_activity where application_name = 'pgweir monitor'"));
-    const pid_t postmaster = postmaster_of(data_of(server));
-    prospect.login.timeout = Duration::milliseconds(200);
-    CHECK(prospect.look(server.port()).failure == "");
-
-    // The login is another one now, and with it the connection.
-    const pid_t renewed = std::stoi(Connection(server.owner())
-                                        .value("select pid from pg_stat_activity where "
-                                               "application_name = 'pgweir monitor' and pid <> " +
-                                               std::to_string(session)));
+    const pid_t postmaster = postmaster_of(server);
+    prospect.timeout = Duration::milliseconds(200);
     ::kill(postmaster, SIGSTOP);
     CHECK(prospect.look(server.port()).failure == "");
     const Observation fresh = prospect.look(server.port(), ProbeOver::New);
     CHECK(fresh.failure == "no answer within 200 ms (connecting)");
     CHECK(fresh.over == ProbeOver::New);
-    ::kill(renewed, SIGSTOP);
+    ::kill(session, SIGSTOP);
     CHECK(prospect.look(server.port()).failure == "no answer within 200 ms (asking)");
-    ::kill(renewed, SIGCONT);
+    ::kill(session, SIGCONT);
     ::kill(postmaster, SIGCONT);
     CHECK(prospect.until([&] { return prospect.look(server.port()).answered(); }));
 }

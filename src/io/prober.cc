@@ -11,7 +11,8 @@ namespace pgweir::io {
 using cluster::Observation;
 using cluster::ProbeOver;
 
-Prober::Prober(uv_loop_t* loop, ProberOwner& owner) : loop_(loop), owner_(owner), resolver_(loop) {}
+Prober::Prober(uv_loop_t* loop, ProberOwner& owner, ResolverLimits resolver)
+    : loop_(loop), owner_(owner), resolver_(loop, resolver) {}
 
 void Prober::look(const LookAtNode& order) {
     PGWEIR_ASSERT(order.login != nullptr);
@@ -31,6 +32,18 @@ void Prober::look(const LookAtNode& order) {
 
 void Prober::forget(NodeId node) {
     nodes_.erase(node);
+}
+
+void Prober::resolve(const NodeAddress& name) {
+    if (name.host.starts_with('/')) return owner_.on_resolved({name, {name.host}, {}});
+    resolver_.resolve(
+        ++last_serial_, name.host,
+        [this, name](const std::vector<SocketAddress>& addresses, const std::string& failure) {
+            NodeResolved answer{name, {}, failure};
+            for (const SocketAddress& each : addresses) answer.addresses.push_back(each.host());
+            std::sort(answer.addresses.begin(), answer.addresses.end());
+            owner_.on_resolved(std::move(answer));
+        });
 }
 
 Prober::Node& Prober::node_for(NodeId id) {

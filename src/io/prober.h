@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
-// Looks at nodes for the core: one connection of its own is kept open to each node that is looked
-// at, and watched between looks; a look over a new connection has one for itself. Nothing of libpq
-// is touched before the first look.
+// Looks at nodes for the core, and resolves their names: one connection of its own is kept open to
+// each node that is looked at, and watched between looks; a look over a new connection has one for
+// itself. Nothing of libpq is touched before the first look.
 #pragma once
 
 #include <uv.h>
@@ -13,6 +13,7 @@
 #include "io/loop.h"
 #include "io/probe_connection.h"
 #include "io/resolver.h"
+#include "pgweir/proxy/event.h"
 #include "pgweir/session/effect.h"
 
 namespace pgweir::io {
@@ -22,6 +23,8 @@ class ProberOwner {
     // The answer to a look; or, without a look, that the connection which was kept open has ended.
     // May be called before Prober::look() returns, and may not call the prober back then.
     virtual void on_observed(NodeId node, cluster::Observation seen) = 0;
+    // May be called before Prober::resolve() returns.
+    virtual void on_resolved(NodeResolved answer) = 0;
 
  protected:
     ~ProberOwner() = default;
@@ -32,7 +35,7 @@ class Prober final : ProbeConnectionOwner {
     // A look whose login names no time limit.
     static constexpr Duration kTimeout = Duration::seconds(1);
 
-    Prober(uv_loop_t* loop, ProberOwner& owner);
+    Prober(uv_loop_t* loop, ProberOwner& owner, ResolverLimits resolver = {});
     Prober(const Prober&) = delete;
     Prober& operator=(const Prober&) = delete;
 
@@ -42,6 +45,9 @@ class Prober final : ProbeConnectionOwner {
     // What is open is closed, and a look that is under way is not told. Does nothing for an unknown
     // node.
     void forget(NodeId node);
+
+    // In time: the resolver's patience ends.
+    void resolve(const NodeAddress& name);
 
     std::size_t node_count() const { return nodes_.size(); }
 

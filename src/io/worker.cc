@@ -157,6 +157,10 @@ void Worker::on_observed(NodeId node, cluster::Observation seen) {
     tell(NodeObserved{node, std::move(seen)});
 }
 
+void Worker::on_resolved(NodeResolved answer) {
+    tell(std::move(answer));
+}
+
 void Worker::tell(Event event) {
     if (executing_) {
         told_.push_back(std::move(event));

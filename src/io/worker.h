@@ -95,6 +95,7 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
     void on_dialed(ServerId server, UniqueFd socket) override;
     void on_dial_failed(ServerId server, std::string reason) override;
     void on_observed(NodeId node, cluster::Observation seen) override;
+    void on_resolved(NodeResolved answer) override;
     void on_letter(WorkerLetter letter);
 
     // Tells the core now, or after the effects that are being executed.
@@ -126,6 +127,8 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
     void run(const OpenServer& open);
     void run(const LookAtNode& look);
     void run(const ForgetNode& forget);
+    void run(const ResolveNode& resolve);
+    Prober& prober();
     void run(Post& post);
     void run(const WriteLog& line);
     void run(const AskProcess& request);

@@ -124,14 +124,22 @@ void Worker::run(const OpenServer& open) {
     dialer_.open(open.server, open.address);
 }
 
-void Worker::run(const LookAtNode& look) {
+Prober& Worker::prober() {
     ProberOwner& owner = *this;
     if (prober_ == nullptr) prober_ = std::make_unique<Prober>(loop_.get(), owner);
-    prober_->look(look);
+    return *prober_;
+}
+
+void Worker::run(const LookAtNode& look) {
+    prober().look(look);
 }
 
 void Worker::run(const ForgetNode& forget) {
     if (prober_ != nullptr) prober_->forget(forget.node);
+}
+
+void Worker::run(const ResolveNode& resolve) {
+    prober().resolve(resolve.name);
 }
 
 void Worker::run(Post& post) {

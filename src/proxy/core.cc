@@ -91,6 +91,7 @@ void Core::dispatch(Event& event) {
                    [this](ServerBlocked& e) { server_blocked(e.server, true); },
                    [this](ServerDrained& e) { server_blocked(e.server, false); },
                    [this](NodeObserved& e) { node_observed(e); },
+                   [](NodeResolved&) {},
                    [this](Posted& e) { posted(e); },
                    [this](Woken&) { on_woken(); },
                    [this](SettingsChanged& e) { settings_changed(std::move(e.settings)); },

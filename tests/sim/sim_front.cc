@@ -71,6 +71,11 @@ void SimWorker::on_time(std::uint32_t what, std::uint64_t detail) {
     }
     if (what == Shutdown) return tell(ShutdownRequested{ShutdownMode::Drain});
     if (what == NewSettings) return tell(SettingsChanged{front_.settings()});
+    if (what == Resolved) {
+        const NodeAddress name = std::move(resolved_.front());
+        resolved_.pop_front();
+        return tell(NodeResolved{name, {name.host}, {}});
+    }
     std::deque<Letter>& letters = mail_[detail];
     Letter letter = std::move(letters.front());
     letters.pop_front();
@@ -253,6 +258,12 @@ void SimWorker::run(LookAtNode&) {
 
 void SimWorker::run(ForgetNode&) {
     PGWEIR_ASSERT(false);
+}
+
+// Every name stands for itself.
+void SimWorker::run(ResolveNode& effect) {
+    resolved_.push_back(std::move(effect.name));
+    world_.agenda().after({}, *this, Resolved);
 }
 
 void SimWorker::run(Post& effect) {

@@ -55,7 +55,7 @@ class SimWorker final : public Endpoint, public Actor {
     void on_time(std::uint32_t what, std::uint64_t detail) override;
 
  private:
-    enum What : std::uint32_t { Wake, Mail, Accepted, Shutdown, NewSettings };
+    enum What : std::uint32_t { Wake, Mail, Accepted, Shutdown, NewSettings, Resolved };
     struct Owner {  // Of a socket.
         ClientId client;
         ServerId server;
@@ -83,6 +83,7 @@ class SimWorker final : public Endpoint, public Actor {
     void run(OpenServer& effect);
     void run(LookAtNode& effect);
     void run(ForgetNode& effect);
+    void run(ResolveNode& effect);
     void run(Post& effect);
     void run(WriteLog& effect);
     void run(AskProcess& effect);
@@ -98,6 +99,7 @@ class SimWorker final : public Endpoint, public Actor {
     std::unordered_map<std::uint64_t, Socket> servers_;
     std::unordered_map<Socket, Owner> owners_;
     std::vector<std::deque<Letter>> mail_;  // By sender: their order is kept.
+    std::deque<NodeAddress> resolved_;      // Names that are asked for.
     Instant armed_ = Instant::never();
     std::uint64_t armed_generation_ = 0;
     bool stopped_ = false;

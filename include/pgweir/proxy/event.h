@@ -80,6 +80,16 @@ struct NodeObserved {
     cluster::Observation seen;
 };
 
+// What a node's name stands for (ResolveNode).
+struct NodeResolved {
+    NodeAddress name;
+    // Numeric hosts in a fixed order, however the name server shuffles them; a numeric host or the
+    // directory of a Unix socket stands for itself. If the name can't be resolved, those that it
+    // stood for when it last could, if it ever could.
+    std::vector<std::string> addresses;
+    std::string failure;  // Why there are none.
+};
+
 // From another worker, or from this one.
 struct Posted {
     WorkerIndex from = 0;
@@ -108,9 +118,10 @@ struct ShutdownRequested {
     ShutdownMode mode = ShutdownMode::Drain;
 };
 
-using Event = std::variant<ClientBytes, ServerBytes, ClientOpened, ClientSecured, ClientClosed,
-                           ClientBlocked, ClientDrained, ServerOpened, ServerOpenFailed,
-                           ServerSecured, ServerClosed, ServerBlocked, ServerDrained, NodeObserved,
-                           Posted, Woken, SettingsChanged, ReloadFinished, ShutdownRequested>;
+using Event =
+    std::variant<ClientBytes, ServerBytes, ClientOpened, ClientSecured, ClientClosed, ClientBlocked,
+                 ClientDrained, ServerOpened, ServerOpenFailed, ServerSecured, ServerClosed,
+                 ServerBlocked, ServerDrained, NodeObserved, NodeResolved, Posted, Woken,
+                 SettingsChanged, ReloadFinished, ShutdownRequested>;
 
 }  // namespace pgweir

@@ -102,6 +102,12 @@ struct ForgetNode {
     NodeId node;
 };
 
+// The edge asks for the addresses of the node's name; NodeResolved follows, within five seconds and
+// a little. An answer may be used again for some seconds.
+struct ResolveNode {
+    NodeAddress name;
+};
+
 // Another worker gets the message as a Posted event.
 struct Message {
     Message() = default;
@@ -132,7 +138,7 @@ struct Stopped {};
 using Effect =
     std::variant<SendToClient, SendToServer, StartClientTls, StartServerTls, PauseClient,
                  ResumeClient, PauseServer, ResumeServer, CloseClient, CloseServer, OpenServer,
-                 LookAtNode, ForgetNode, Post, WriteLog, AskProcess, Stopped>;
+                 LookAtNode, ForgetNode, ResolveNode, Post, WriteLog, AskProcess, Stopped>;
 
 class EffectList {
  public:

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include <deque>
+#include <algorithm>
 
 #include "fake_postgresql.h"
 #include "helpers.h"
@@ -47,8 +47,10 @@ struct Observations final : ProberOwner {
         seen.push_back(std::move(observation));
         if (when_observed) when_observed();
     }
+    void on_resolved(NodeResolved answer) override { resolved.push_back(std::move(answer)); }
     std::vector<NodeId> nodes;
     std::vector<Observation> seen;
+    std::vector<NodeResolved> resolved;
     std::function<void()> when_observed;
 };
 
@@ -553,4 +555,47 @@ TEST_CASE_FIXTURE(Fixture, "TLS that is only preferred does without") {
     CHECK(look().answered());
     login.tls_mode = TlsMode::Require;
     CHECK(look().failure.find("SSL") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a node's name is resolved; what is no name stands for itself") {
+    prober->resolve({"192.0.2.7", 6000});
+    prober->resolve({"::1", 6000});
+    prober->resolve({"/run/postgresql", 6000});
+    REQUIRE(told.resolved.size() == 3);
+    CHECK(told.resolved[0].name == NodeAddress{"192.0.2.7", 6000});
+    CHECK(told.resolved[0].addresses == std::vector<std::string>{"192.0.2.7"});
+    CHECK(told.resolved[1].addresses == std::vector<std::string>{"::1"});
+    CHECK(told.resolved[2].addresses == std::vector<std::string>{"/run/postgresql"});
+
+    prober->resolve({"localhost", 6000});
+    prober->resolve({"no-such-host.invalid", 6000});
+    REQUIRE(until([&] { return told.resolved.size() == 5; }));
+    const bool is_in_order = told.resolved[3].name.host == "localhost";
+    const NodeResolved& found = told.resolved[is_in_order ? 3 : 4];
+    const NodeResolved& missing = told.resolved[is_in_order ? 4 : 3];
+    CHECK(found.failure.empty());
+    CHECK(std::count(found.addresses.begin(), found.addresses.end(), "127.0.0.1") == 1);
+    CHECK(std::is_sorted(found.addresses.begin(), found.addresses.end()));
+    CHECK(missing.addresses.empty());
+    CHECK(missing.failure.starts_with("could not resolve \"no-such-host.invalid\": "));
+}
+
+TEST_CASE("a name that is not resolved in time is a failure, and is told once") {
+    Loop loop;
+    Observations told;
+    Prober prober(loop.get(), told, {.patience = Duration::milliseconds(0)});
+    // The timer is due in the turn in which the question is asked: no answer is earlier.
+    prober.resolve({"no-such-host.invalid", 6000});
+    REQUIRE(run_until(loop, [&] { return !told.resolved.empty(); }));
+    CHECK(told.resolved[0].addresses.empty());
+    CHECK_FALSE(told.resolved[0].failure.empty());
+    run_for(loop, Duration::milliseconds(20));
+    CHECK(told.resolved.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a prober that goes leaves no name to be told") {
+    prober->resolve({"localhost", 6000});
+    prober.reset();
+    run_for(loop, Duration::milliseconds(20));
+    CHECK(told.resolved.empty());
 }

@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "certificates.h"
+#include "fake_postgresql.h"
 #include "helpers.h"
 
 using namespace pgweir;
@@ -48,6 +49,9 @@ std::string name_of(const Event& event) {
         std::string operator()(const ServerBlocked&) const { return "server blocked"; }
         std::string operator()(const ServerDrained&) const { return "server drained"; }
         std::string operator()(const NodeObserved&) const { return "node observed"; }
+        std::string operator()(const NodeResolved& e) const {
+            return "node resolved " + (e.addresses.empty() ? e.failure : e.addresses.front());
+        }
         std::string operator()(const Posted&) const { return "posted"; }
         std::string operator()(const Woken&) const { return "woken"; }
         std::string operator()(const SettingsChanged&) const { return "settings changed"; }
@@ -381,4 +385,46 @@ TEST_CASE_FIXTURE(Fixture, "connections that never finish are bounded in number"
         cut_off += ::send(each.get(), "x", 1, MSG_NOSIGNAL) < 0 ? 1 : 0;
     }
     CHECK(cut_off == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "looks are made and told; what is open ends with the worker") {
+    FakePostgresql node;
+    auto login = std::make_shared<MonitorLogin>();
+    login->user = login->database = "watcher";
+    login->tls_mode = TlsMode::Disable;
+    answer([&](const Event& event, EffectList& effects) {
+        if (!std::holds_alternative<ClientOpened>(event)) return;
+        effects.push(ForgetNode{NodeId{1}});  // Nobody looks yet.
+        effects.push(
+            LookAtNode{NodeId{1}, {"127.0.0.1", node.port()}, false, Duration::seconds(5), login});
+        effects.push(ResolveNode{{"127.0.0.1", 6000}});
+    });
+    const auto observed = [&](std::size_t times) {
+        return until([&] {
+            node.turn();
+            return script.count("node observed") == times;
+        });
+    };
+    const UniqueFd first = connect();
+    CHECK(script.count("node resolved 127.0.0.1") == 1);
+    CHECK(observed(1));
+    SUBCASE("between looks") {
+        worker.reset();
+    }
+    SUBCASE("in the middle of a look") {
+        node.answers = false;
+        const UniqueFd second = connect();
+        run_for(loop, Duration::milliseconds(5));
+        worker.reset();
+    }
+    SUBCASE("forgotten") {
+        answer([&](const Event& event, EffectList& effects) {
+            if (std::holds_alternative<ClientOpened>(event)) effects.push(ForgetNode{NodeId{1}});
+        });
+        const UniqueFd second = connect();
+    }
+    CHECK(until([&] {
+        node.turn();
+        return is_closed(node.latest().socket);
+    }));
 }
