@@ -53,7 +53,14 @@ TEST_CASE("C4: one deadline for the login, which bytes do not extend") {
     SUBCASE("a client that says nothing") {
         RawClient client(pgweir.target());
         client.read_to_end();
-        CHECK(client.transcript().back() == "closed");
+        CHECK(client.transcript() == Transcript{"closed"});
+    }
+    SUBCASE("a client that asks for encryption and says nothing then") {
+        RawClient client(pgweir.target());
+        client.send(ssl_request());
+        CHECK(client.read_byte() == 'N');
+        client.read_to_end();
+        CHECK(client.transcript() == Transcript{"closed"});
     }
     SUBCASE("a client that says one byte now and then") {
         RawClient client(pgweir.target());

@@ -399,6 +399,13 @@ void Core::client_timer(Client& client) {
     if (refusal.reason == wire::RefusalReason::ClientWriteTimeout) {
         return close_client(client, CloseMode::Abort, "client_write_timeout");
     }
+    // Nor does who has not said yet what it speaks, as with PostgreSQL: it may take an error for
+    // the answer to its SSLRequest.
+    if (client.login != nullptr && client.login->startup().major == 0) {
+        log(LogLevel::Info, "client " + client.host + ":" + std::to_string(client.port) +
+                                ": no startup within client_login_timeout");
+        return close_client(client, CloseMode::Flush, "client_login_timeout");
+    }
     dismiss(client, std::move(refusal));
 }
 

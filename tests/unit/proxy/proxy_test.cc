@@ -24,6 +24,33 @@ TEST_CASE("the second client is greeted without a server") {
     CHECK(world.opened().size() == 1);
 }
 
+TEST_CASE(
+    "who does not log in is told so once it has said what it speaks, and closed in any case") {
+    ByHand world(R"(
+[pgweir]
+auth_type = "password"
+[timeouts]
+client_login_timeout = "10s"
+[databases.app]
+host = "127.0.0.1"
+[users.alice]
+password = "secret"
+)");
+    const ClientId silent = world.open();
+    const ClientId undecided = world.open();
+    Bytes ssl_request;
+    wire::ssl_request(ssl_request);
+    world.tell(ClientBytes{undecided, ssl_request});
+    CHECK(world.heard_text(undecided) == "N");
+    const ClientId alice = world.connect();
+    CHECK(world.heard(alice) == "R");
+    world.pass(Duration::seconds(11));
+    CHECK(world.heard(silent).empty());
+    CHECK(world.heard(undecided).empty());
+    CHECK(world.heard(alice) == "E(FATAL,57014)");
+    for (const ClientId id : {silent, undecided, alice}) CHECK(world.is_closed(id));
+}
+
 TEST_CASE("an unknown database is refused with 3D000 and the connection ends") {
     ByHand world(kSettings);
     const ClientId alice = world.connect("alice", "nothing");
