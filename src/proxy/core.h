@@ -331,6 +331,7 @@ class Core {
     SlotTable<ServerId, CancelLink> cancels_;
     IdAllocator<ServerId> server_ids_;
     std::vector<ServerId> freed_server_ids_;
+    ServerId gone_;  // The edge has closed it: no effect names it any more.
     std::unordered_map<std::uint64_t, ClientId> cancel_keys_;
     std::map<std::uint64_t, std::unique_ptr<Errand>> errands_;
     std::uint64_t last_errand_ = 0;

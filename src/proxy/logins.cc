@@ -351,7 +351,10 @@ void Core::parameters_tried(Client& client, Server& server, bool failed) {
         tenant.greetings[client.startup] = reported;
     }
     const bool keeps_server = tenant.config.pool_mode == config::PoolMode::Session;
-    if (!keeps_server) end_lease(client, server);
+    if (!keeps_server) {
+        pause_client(client, false);
+        end_lease(client, server);
+    }
     greet(client, reported);
     if (keeps_server) client.session->begin_lease(*server.session, *effects_);
 }

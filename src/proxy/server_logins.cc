@@ -93,6 +93,7 @@ void Core::server_opened(ServerId id) {
 }
 
 void Core::server_open_failed(ServerId id, const std::string& reason) {
+    gone_ = id;
     if (CancelLink* link = cancels_.find(id)) return cancel_ended(*link, true);
     Server* server = servers_.find(id);
     if (server == nullptr) return;
@@ -210,8 +211,7 @@ void Core::login_failed(Server& server, const session::ServerLoginFailure& failu
         }
     }
     Client* only_client = server.is_one_use ? clients_.find(server.client) : nullptr;
-    effects_->push(CloseServer{server.id, CloseMode::Abort});
-    forget_server(server, {});
+    drop_server(server, {}, CloseMode::Abort);
     if (only_client != nullptr) {
         only_client->server = ServerId{};
         refuse(*only_client, refuses_tenant

@@ -118,7 +118,12 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
     const config::PoolMode mode = client->tenant->config.pool_mode;
     // A server that has begun to say something unasked keeps nobody waiting: see park().
     if (server.session->is_idle()) {
-        if (mode != config::PoolMode::Session) return end_lease(*client, server);
+        if (mode != config::PoolMode::Session) {
+            // It may not have read all that it was sent (a COPY that failed early): from now on
+            // that is nothing the client has to wait for.
+            if (server.is_output_blocked) pause_client(*client, false);
+            return end_lease(*client, server);
+        }
     }
     if (client->session->is_stalled() && server.session->answers().size() <= kAnswersResume) {
         to_pump_.push_back(client->id);
@@ -159,6 +164,7 @@ void Core::server_blocked(ServerId id, bool blocked) {
     Server* server = servers_.find(id);
     if (server == nullptr) return;
     server->is_output_blocked = blocked;
+    if (server->phase == Server::Phase::Cleaning) return clean(*server);
     Client* client = server->client ? clients_.find(server->client) : nullptr;
     if (client == nullptr) return;
     if (client->session != nullptr) return check_input(*client);
@@ -186,7 +192,7 @@ void Core::orphan(Server& server, bool mid_frame) {
 
 void Core::clean(Server& server) {
     session::ServerSession& session = *server.session;
-    if (!session.is_quiet() || server.cancels > 0) return;
+    if (!session.is_quiet() || server.cancels > 0 || server.is_output_blocked) return;
     switch (server.clean_step) {
         case Server::CleanStep::Drain:
             server.clean_step = Server::CleanStep::Rollback;
@@ -221,8 +227,11 @@ void Core::clean(Server& server) {
 }
 
 bool Core::must_close(const Server& server) const {
+    // Who waits when shutdown begins is served before the end.
+    const bool is_superfluous =
+        life_ == Life::Ending || (life_ != Life::Running && server.pool->pool.waiting() == 0);
     return server.closes_when_free || server.generation != server.pool->generation ||
-           now_ >= server.expires || life_ != Life::Running || server.pool->pool.is_paused() ||
+           now_ >= server.expires || is_superfluous || server.pool->pool.is_paused() ||
            server.session->is_foreign();
 }
 
@@ -241,7 +250,8 @@ void Core::park(Server& server) {
         server.clean_step = Server::CleanStep::Done;
         return;
     }
-    if (!server.session->is_quiet()) {
+    // What it has not read yet would be in the way of the next client's messages.
+    if (!server.session->is_quiet() || server.is_output_blocked) {
         server.phase = Server::Phase::Cleaning;
         server.clean_step = Server::CleanStep::Done;
         server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
@@ -287,6 +297,7 @@ void Core::close_server(Server& server, const std::string& reason) {
 }
 
 void Core::server_closed(ServerId id, const std::string& reason) {
+    gone_ = id;
     if (CancelLink* link = cancels_.find(id)) return cancel_ended(*link, true);
     Server* server = servers_.find(id);
     if (server == nullptr) return;
@@ -300,7 +311,7 @@ void Core::server_closed(ServerId id, const std::string& reason) {
 }
 
 void Core::drop_server(Server& server, const std::string& reason, CloseMode mode) {
-    effects_->push(CloseServer{server.id, mode});
+    if (server.id != gone_) effects_->push(CloseServer{server.id, mode});
     forget_server(server, reason);
 }
 

@@ -30,6 +30,7 @@ class ByHand {
     struct Peer {
         Bytes heard;
         bool is_closed = false;
+        bool is_paused = false;
     };
 
     explicit ByHand(std::string_view toml)
@@ -72,6 +73,7 @@ class ByHand {
     std::string heard(ClientId id) { return told(Speaker::Server, take(clients_.at(id))); }
     std::string heard_text(ClientId id) { return to_string(take(clients_.at(id))); }
     bool is_closed(ClientId id) const { return clients_.at(id).is_closed; }
+    bool is_paused(ClientId id) const { return clients_.at(id).is_paused; }
 
     // --- Servers, in the order in which they were opened.
     const std::vector<ServerId>& opened() const { return opened_; }
@@ -111,6 +113,10 @@ class ByHand {
                 clients_.at(close->client).is_closed = true;
             } else if (auto* close_server = std::get_if<CloseServer>(&effect)) {
                 servers_.at(close_server->server).is_closed = true;
+            } else if (auto* pause = std::get_if<PauseClient>(&effect)) {
+                clients_.at(pause->client).is_paused = true;
+            } else if (auto* resume = std::get_if<ResumeClient>(&effect)) {
+                clients_.at(resume->client).is_paused = false;
             } else if (auto* line = std::get_if<WriteLog>(&effect)) {
                 log_.push_back(line->text);
             }
