@@ -47,7 +47,7 @@ struct StageServer {
     HonestServer honest;
     Bytes outbox;
     std::optional<std::size_t> babble_left;  // Bytes until it has broken the protocol for sure.
-    bool has_answers = false;  // In the outbox; else what it may say at any time.
+    bool has_answers = false;                // In the outbox; else what it may say at any time.
     bool is_open = false;
     bool is_paused = false;
     bool is_blocked = false;
