@@ -300,7 +300,10 @@ void Stage::finish() {
 // --- The edge ---------------------------------------------------------------------------------
 
 void Stage::tell(Event event) {
-    for (auto& [id, server] : servers_) server.was_idle = server.is_idle();
+    for (auto& [id, server] : servers_) {
+        // Somebody may lease it who has asked it for nothing yet.
+        if (server.is_idle()) serves_.at(server.number).reset();
+    }
     proxy_->handle(std::move(event), now_, effects_);
     execute();
     if (own_events_.empty()) return;
@@ -358,18 +361,11 @@ void Stage::run(SendToServer& effect) {
 
 void Stage::server_hears(StageServer& server, const Frame& frame) {
     std::optional<unsigned>& served = serves_.at(server.number);
-    std::optional<unsigned> asker;
     for (const Token& token : tokens_in(frame.body)) {
-        if (token.kind == 'c') asker = token.number;
+        if (token.kind != 'c') continue;
+        PGWEIR_ASSERT(server.has_lied || !served || served == token.number);
+        served = token.number;
     }
-    if (asker) {
-        PGWEIR_ASSERT(server.has_lied || server.was_idle || !served || served == asker);
-        served = asker;
-    } else if (server.was_idle) {
-        // A new lease, perhaps, and whose it is does not show yet.
-        served.reset();
-    }
-    server.was_idle = false;
 }
 
 // TLS is configured on neither side.

@@ -53,7 +53,6 @@ struct StageServer {
     bool is_blocked = false;
     bool has_lied = false;
     bool is_framed = true;  // The outbox ends with a whole message.
-    bool was_idle = false;  // When the event began.
 };
 
 class Stage {
