@@ -20,28 +20,55 @@ std::string printable(char tag, ByteView body) {
     return text + "\"";
 }
 
+// The next field of a row; null is empty.
+std::string_view next_field(FieldCursor& row) {
+    const std::uint32_t length = row.u32();
+    return length == 0xffffffffU ? std::string_view{} : row.raw(length);
+}
+
+bool has_unknown(ByteView body) {
+    FieldCursor row{body};
+    for (std::uint16_t left = row.u16(); left > 0; --left) {
+        if (register_meant_by(next_field(row)) != kNoRegister) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 AnswerCheck::AnswerCheck(Truth& truth, std::uint32_t client, std::string_view user,
-                         const Parameters& startup)
-    : truth_(truth), client_(client), model_(user, startup), before_(model_) {
+                         const Parameters& startup, ReadLevel level, const NodeData* node)
+    : truth_(truth),
+      client_(client),
+      model_(user, startup, node),
+      before_(model_),
+      reads_(truth, client, level) {
     // The answer to the login ends with the first ReadyForQuery.
-    expected_.push_back({'Z', {Byte{'I'}}});
+    expected_.push_back({.tag = 'Z', .body = {Byte{'I'}}});
 }
 
 void AnswerCheck::sent(char tag, ByteView body) {
-    unanswered_.emplace_back(tag, Bytes(body.begin(), body.end()));
+    unanswered_.push_back({tag, Bytes(body.begin(), body.end()), floor_of(tag)});
     advance();
+}
+
+// A batch has to see what was true when its first message left: its node is chosen then.
+WalPlace AnswerCheck::floor_of(char tag) {
+    if (!batch_is_open_) batch_floor_ = reads_.floor_now();
+    batch_is_open_ = tag != 'S' && (batch_is_open_ || tag != 'Q');
+    return batch_floor_;
 }
 
 // The model goes on until somebody owes an answer.
 void AnswerCheck::advance() {
     while (expected_.empty() && (model_.busy() || !unanswered_.empty())) {
         if (!model_.busy()) {
-            const auto& [tag, body] = unanswered_.front();
-            model_.take(tag, body);
+            const Sent& next = unanswered_.front();
+            model_.take(next.tag, next.body);
+            message_floor_ = next.floor;
             unanswered_.pop_front();
         }
+        if (!model_.in_block()) block_floor_ = message_floor_;
         before_ = model_;
         scratch_.clear();
         PgSession::Progress progress = model_.step(scratch_);
@@ -67,7 +94,11 @@ void AnswerCheck::expect(Bytes& answer) {
         const auto from = answer.begin() + static_cast<std::ptrdiff_t>(at) + 5;
         // Notices and parameter reports may come at any time: they are not waited for.
         if (tag != 'N' && tag != 'S') {
-            expected_.push_back({tag, Bytes(from, from + static_cast<std::ptrdiff_t>(length) - 4)});
+            Frame frame{.tag = tag, .body = {from, from + static_cast<std::ptrdiff_t>(length) - 4}};
+            frame.is_read = tag == 'D' && has_unknown(frame.body);
+            frame.floor = block_floor_;
+            if (frame.is_read) frame.reader = find_token(model_.body()).value_or(Token{});
+            expected_.push_back(std::move(frame));
         }
         at += 1 + length;
     }
@@ -76,12 +107,17 @@ void AnswerCheck::expect(Bytes& answer) {
 std::string AnswerCheck::wrong(char tag, ByteView body) const {
     std::string text = "client " + std::to_string(client_) + " was told " + printable(tag, body);
     if (expected_.empty()) return "I15: " + text + ", and no answer was owed";
-    return "I15: " + text + " instead of " +
-           printable(expected_.front().tag, expected_.front().body);
+    return wrong_instead(tag, body, expected_.front());
+}
+
+std::string AnswerCheck::wrong_instead(char tag, ByteView body, const Frame& owed) const {
+    return "I15: client " + std::to_string(client_) + " was told " + printable(tag, body) +
+           " instead of " + printable(owed.tag, owed.body);
 }
 
 std::string AnswerCheck::received(char tag, ByteView body) {
-    if (const auto token = find_token(body); token && token->client != client_) {
+    const bool is_read = tag == 'D' && !expected_.empty() && expected_.front().is_read;
+    if (const auto token = find_token(body); token && token->client != client_ && !is_read) {
         return "I1: client " + std::to_string(client_) + " was told " + printable(tag, body);
     }
     if (over_) return wrong(tag, body) + " after the end";
@@ -104,6 +140,7 @@ std::string AnswerCheck::received(char tag, ByteView body) {
     }
     const Frame& front = expected_.front();
     if (tag == 'E') return compare_error(body);
+    if (is_read) return compare_row(body);
     if (tag == 'Z' && front.tag == 'Z' && status_may_differ_ && body.size() == 1) {
         status_may_differ_ = false;
         if (body[0] != front.body[0]) model_.lose_transaction(static_cast<char>(body[0]));
@@ -114,6 +151,26 @@ std::string AnswerCheck::received(char tag, ByteView body) {
         return wrong(tag, body);
     }
     return matched(tag);
+}
+
+// Of a register nobody knows the value but its nodes: any that its client may see is right.
+std::string AnswerCheck::compare_row(ByteView body) {
+    const Frame front = std::move(expected_.front());
+    FieldCursor wanted{front.body};
+    FieldCursor row{body};
+    const std::uint16_t fields = wanted.u16();
+    if (row.u16() != fields) return wrong_instead('D', body, front);
+    for (std::uint16_t i = 0; i < fields; ++i) {
+        const std::string_view value = next_field(row);
+        const std::string_view model = next_field(wanted);
+        const std::uint32_t id = register_meant_by(model);
+        if (id == kNoRegister && value != model) return wrong_instead('D', body, front);
+        if (id == kNoRegister) continue;
+        std::string problem = reads_.saw(id, value, front.floor, front.reader);
+        if (!problem.empty()) return problem;
+    }
+    if (!row.ok || !row.rest.empty()) return wrong_instead('D', body, front);
+    return matched('D');
 }
 
 std::string AnswerCheck::matched(char tag) {
@@ -143,10 +200,12 @@ std::string AnswerCheck::confirm() {
             return "I16: " + token_text(token) + " was called done, and no node ran it";
         }
     }
-    for (const Token& token : deeds.committed) {
-        if (!truth_.was_committed(token)) {
-            return "I16: " + token_text(token) + " was called committed, and no node has it";
+    for (const Write& write : deeds.committed) {
+        if (write.token.client == 0) continue;
+        if (!truth_.was_committed(write.token)) {
+            return "I16: " + token_text(write.token) + " was called committed, and no node has it";
         }
+        reads_.wrote(write);
     }
     return {};
 }
@@ -185,7 +244,8 @@ std::string AnswerCheck::error_instead(ByteView body) {
     if (!model_.busy()) return wrong('E', body);
     expected_.clear();
     deeds_ = {};
-    std::vector<Token> lost = model_.written();
+    std::vector<Token> lost;
+    for (const Write& write : model_.written()) lost.push_back(write.token);
     if (const auto token = find_token(model_.body()); token && !model_.skipping()) {
         lost.push_back(*token);
     }

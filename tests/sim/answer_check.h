@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sim/pg_session.h"
+#include "sim/read_check.h"
 #include "sim/truth.h"
 
 namespace pgweir::sim {
@@ -25,10 +26,12 @@ struct Tolerance {
 
 class AnswerCheck {
  public:
+    // `node` stands for what a client may know of the node that it speaks to; null: a primary.
     AnswerCheck(Truth& truth, std::uint32_t client, std::string_view user,
-                const Parameters& startup);
+                const Parameters& startup, ReadLevel level, const NodeData* node = nullptr);
 
     Tolerance& tolerance() { return tolerance_; }
+    ReadCheck& reads() { return reads_; }
 
     void sent(char tag, ByteView body);
     // A frame came; a sentence if it is wrong, else empty.
@@ -47,17 +50,28 @@ class AnswerCheck {
     std::string owed() const;
 
  private:
+    struct Sent {
+        char tag;
+        Bytes body;
+        WalPlace floor;
+    };
     struct Frame {
         char tag;
         Bytes body;
+        WalPlace floor = 0;    // What the answer must at least have seen, if the level is Strong.
+        bool is_read = false;  // Has values of registers.
+        Token reader{};
     };
     void advance();
+    WalPlace floor_of(char tag);
     void expect(Bytes& answer);
     std::string matched(char tag);
+    std::string compare_row(ByteView body);
     std::string compare_error(ByteView body);
     std::string error_instead(ByteView body);
     std::string confirm();
     std::string wrong(char tag, ByteView body) const;
+    std::string wrong_instead(char tag, ByteView body, const Frame& owed) const;
     void never(const std::vector<Token>& tokens, std::string_view sqlstate);
 
     Truth& truth_;
@@ -66,7 +80,8 @@ class AnswerCheck {
     PgSession model_;
     PgSession before_;  // The model before the step that gave `expected_`.
     PgSettings::Values told_;
-    std::deque<std::pair<char, Bytes>> unanswered_;
+    ReadCheck reads_;
+    std::deque<Sent> unanswered_;
     std::deque<Frame> expected_;
     Deeds deeds_;  // Of the steps whose frames are still expected.
     struct Denied {
@@ -77,6 +92,10 @@ class AnswerCheck {
     std::string last_error_;
     Bytes scratch_;
     std::size_t answered_ = 0;
+    WalPlace batch_floor_ = 0;    // When the batch that is being sent began.
+    WalPlace message_floor_ = 0;  // Of the message that the model works on.
+    WalPlace block_floor_ = 0;    // Of the message that opened the model's transaction.
+    bool batch_is_open_ = false;
     bool status_may_differ_ = false;
     bool lost_transaction_ = false;
     bool over_ = false;

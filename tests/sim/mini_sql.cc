@@ -1,124 +1,14 @@
 // SPDX-License-Identifier: PostgreSQL
-// A small lexer and a recursive descent over the statements of mini_sql.h.
+// A recursive descent over the statements of mini_sql.h.
 #include "sim/mini_sql.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
+
+#include "sim/mini_lexer.h"
 
 namespace pgweir::sim {
 namespace {
-
-struct Lexeme {
-    enum class Kind : std::uint8_t { End, Word, Number, String, Parameter, Sign };
-    Kind kind = Kind::End;
-    std::string text;  // Words are folded to lower case.
-};
-
-bool is_word(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-}
-
-class Lexer {
- public:
-    explicit Lexer(std::string_view text) : text_(text) {}
-
-    Lexeme next() {
-        skip_space();
-        if (at_ >= text_.size()) return {};
-        const char c = text_[at_];
-        if ((c == 'E' || c == 'e') && at_ + 1 < text_.size() && text_[at_ + 1] == '\'') {
-            ++at_;
-            return string(Escapes::Backslash);
-        }
-        if (c == '\'') return string(Escapes::None);
-        if (c == '"') return quoted_word();
-        if (text_.substr(at_, 2) == "$$") return dollar_string();
-        if (c == '$') return {Lexeme::Kind::Parameter, digits(at_ + 1)};
-        if (std::isdigit(static_cast<unsigned char>(c)) != 0) return number();
-        if (is_word(c)) return word();
-        ++at_;
-        return {Lexeme::Kind::Sign, std::string(1, c)};
-    }
-
- private:
-    enum class Escapes : std::uint8_t { None, Backslash };
-
-    void skip_space() {
-        while (at_ < text_.size()) {
-            if (std::isspace(static_cast<unsigned char>(text_[at_])) != 0) {
-                ++at_;
-            } else if (text_.substr(at_, 2) == "/*") {
-                const std::size_t end = text_.find("*/", at_ + 2);
-                at_ = end == std::string_view::npos ? text_.size() : end + 2;
-            } else if (text_.substr(at_, 2) == "--") {
-                at_ = std::min(text_.find('\n', at_), text_.size());
-            } else {
-                return;
-            }
-        }
-    }
-    Lexeme string(Escapes escapes) {
-        std::string value;
-        for (++at_; at_ < text_.size(); ++at_) {
-            const char c = text_[at_];
-            if (c == '\\' && escapes == Escapes::Backslash && at_ + 1 < text_.size()) {
-                value += text_[++at_];
-            } else if (c == '\'') {
-                if (at_ + 1 >= text_.size() || text_[at_ + 1] != '\'') {
-                    ++at_;
-                    return {Lexeme::Kind::String, value};
-                }
-                value += text_[++at_];
-            } else {
-                value += c;
-            }
-        }
-        return {Lexeme::Kind::Sign, "'"};
-    }
-    Lexeme quoted_word() {
-        const std::size_t end = text_.find('"', at_ + 1);
-        if (end == std::string_view::npos) {
-            ++at_;
-            return {Lexeme::Kind::Sign, "\""};
-        }
-        const std::string value(text_.substr(at_ + 1, end - at_ - 1));
-        at_ = end + 1;
-        return {Lexeme::Kind::Word, value};
-    }
-    Lexeme dollar_string() {
-        const std::size_t end = text_.find("$$", at_ + 2);
-        const std::size_t stop = end == std::string_view::npos ? text_.size() : end;
-        std::string value(text_.substr(at_ + 2, stop - at_ - 2));
-        at_ = std::min(stop + 2, text_.size());
-        return {Lexeme::Kind::String, value};
-    }
-    std::string digits(std::size_t from) {
-        at_ = from;
-        while (at_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[at_])) != 0) {
-            ++at_;
-        }
-        return std::string(text_.substr(from, at_ - from));
-    }
-    Lexeme number() {
-        const std::size_t from = at_;
-        while (at_ < text_.size() &&
-               (std::isdigit(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '.')) {
-            ++at_;
-        }
-        return {Lexeme::Kind::Number, std::string(text_.substr(from, at_ - from))};
-    }
-    Lexeme word() {
-        std::string value;
-        while (at_ < text_.size() && (is_word(text_[at_]) || text_[at_] == '.')) {
-            value += static_cast<char>(std::tolower(static_cast<unsigned char>(text_[at_++])));
-        }
-        return {Lexeme::Kind::Word, value};
-    }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
-};
 
 class Parser {
  public:
@@ -171,6 +61,7 @@ class Parser {
     Statement statement() {
         if (take_word("select")) return select();
         if (take_word("insert")) return insert();
+        if (take_word("update")) return update();
         if (take_word("begin")) return transaction(StatementKind::Begin);
         if (take_word("start")) return transaction(StatementKind::Begin);
         if (take_word("commit") || take_word("end")) return transaction(StatementKind::Commit);
@@ -191,7 +82,30 @@ class Parser {
     Statement transaction(StatementKind kind) {
         take_word("transaction");
         take_word("work");
-        return {.kind = kind};
+        Statement one{.kind = kind};
+        if (kind == StatementKind::Begin) modes(one);
+        return one;
+    }
+    void modes(Statement& one) {
+        while (here_.kind == Lexeme::Kind::Word && !failed_) {
+            if (take_word("isolation")) {
+                need_word("level");
+                isolation_level(one);
+            } else if (take_word("read")) {
+                one.access = take_word("only") ? Access::ReadOnly : Access::ReadWrite;
+                if (one.access == Access::ReadWrite) need_word("write");
+            } else {
+                failed_ = true;
+            }
+            take_sign(",");
+        }
+    }
+    void isolation_level(Statement& one) {
+        one.is_serializable = take_word("serializable");
+        if (one.is_serializable) return;
+        if (take_word("repeatable")) return need_word("read");
+        need_word("read");
+        need_word("committed");
     }
     Statement named(StatementKind kind) {
         Statement one{.kind = kind};
@@ -210,7 +124,12 @@ class Parser {
     Statement set() {
         Statement one{.kind = StatementKind::Set};
         one.local = take_word("local");
-        take_word("session");
+        if (take_word("transaction")) {
+            one.kind = StatementKind::SetTransaction;
+            modes(one);
+            return one;
+        }
+        if (take_word("session") && take_word("characteristics")) return characteristics();
         one.name = need(Lexeme::Kind::Word);
         if (!take_sign("=") && !take_word("to")) failed_ = true;
         if (take_word("default")) {
@@ -223,6 +142,16 @@ class Parser {
             one.value += ", " + here_.text;
             advance();
         }
+        return one;
+    }
+    Statement characteristics() {
+        need_word("as");
+        need_word("transaction");
+        Statement modes_said;
+        modes(modes_said);
+        Statement one{.kind = StatementKind::Set};
+        one.name = "default_transaction_read_only";
+        one.value = modes_said.access == Access::ReadOnly ? "on" : "off";
         return one;
     }
     Statement reset() {
@@ -260,6 +189,42 @@ class Parser {
         need_sign(")");
         return one;
     }
+    Statement update() {
+        Statement one{.kind = StatementKind::Update};
+        one.name = need(Lexeme::Kind::Word);
+        need_word("set");
+        need_word("value");
+        need_sign("=");
+        one.columns.push_back(column());
+        where(one);
+        return one;
+    }
+    void where(Statement& one) {
+        need_word("where");
+        need_word("id");
+        need_sign("=");
+        if (here_.kind == Lexeme::Kind::Parameter) {
+            one.id_parameter =
+                static_cast<std::uint32_t>(std::strtoul(here_.text.c_str(), nullptr, 10));
+            advance();
+        } else {
+            one.id = number();
+        }
+    }
+    void from(Statement& one) {
+        if (take_word("registers")) {
+            where(one);
+            one.locks_rows = take_word("for");
+            if (one.locks_rows) need_word("update");
+            return;
+        }
+        need_word("generate_series");
+        need_sign("(");
+        need(Lexeme::Kind::Number);
+        need_sign(",");
+        one.rows = number();
+        need_sign(")");
+    }
     Statement copy() {
         if (take_sign("(")) {
             need_word("select");
@@ -281,14 +246,11 @@ class Parser {
             one.columns.push_back(column());
             if (take_word("as")) one.columns.back().heading = need(Lexeme::Kind::Word);
         } while (take_sign(","));
-        if (take_word("from")) {
-            need_word("generate_series");
-            need_sign("(");
-            need(Lexeme::Kind::Number);
-            need_sign(",");
-            one.rows = number();
-            need_sign(")");
-        }
+        if (take_word("from")) from(one);
+        const bool wants_register =
+            std::any_of(one.columns.begin(), one.columns.end(),
+                        [](const Column& column) { return column.kind == Column::Kind::Register; });
+        failed_ = failed_ || (wants_register && !one.reads_register());
         if (!wrong_.name.empty()) {
             Statement wrong = std::move(wrong_);
             wrong_ = {};
@@ -336,6 +298,10 @@ class Parser {
         std::string name = need(Lexeme::Kind::Word);
         if (name.starts_with("pg_catalog.")) name.erase(0, 11);
         made.heading = name;
+        if (name == "value") {
+            made.kind = Column::Kind::Register;
+            return;
+        }
         need_sign("(");
         if (name == "pg_sleep") {
             made.kind = Column::Kind::Sleep;
@@ -345,6 +311,11 @@ class Parser {
             const std::string unit = need(Lexeme::Kind::String);
             need_sign(",");
             for (std::uint32_t left = number(); left > 0; --left) made.text += unit;
+        } else if (name == "sneaky_write") {
+            made.kind = Column::Kind::SneakyWrite;
+            made.number = number();
+            need_sign(",");
+            made.text = need(Lexeme::Kind::String);
         } else if (name == "current_setting") {
             made.kind = Column::Kind::CurrentSetting;
             made.text = need(Lexeme::Kind::String);
@@ -370,12 +341,39 @@ class Parser {
 }  // namespace
 
 std::uint32_t Statement::parameters() const {
-    std::uint32_t most = 0;
-    for (const Column& column : columns) most = std::max(most, column.number);
+    std::uint32_t most = id_parameter;
+    for (const Column& column : columns) {
+        if (column.kind == Column::Kind::Parameter) most = std::max(most, column.number);
+    }
     return most;
 }
 
+// Everything that the simulation's clients call and read.
+std::vector<CatalogRow> catalog_rows(bool lies) {
+    return {
+        {"f", "sneaky_write", lies},
+        {"f", "pg_sleep", false},
+        {"f", "set_config", false},
+        {"f", "generate_series", true},
+        {"f", "repeat", true},
+        {"f", "textcat", true},
+        {"f", "current_setting", true},
+        {"r", "registers", true},
+        {"r", "t", true},
+        {"o", "=", true},
+        {"o", "||", true},
+    };
+}
+
 Script parse_script(std::string_view text) {
+    // Only pgweir asks for the catalog: whatever it wants to know of it, there is one answer.
+    if (text.find("pg_catalog.pg_proc") != std::string_view::npos) {
+        Statement question{.kind = StatementKind::Catalog};
+        for (const char* heading : {"kind", "name", "is_harmless"}) {
+            question.columns.emplace_back().heading = heading;
+        }
+        return {std::make_shared<Statement>(std::move(question))};
+    }
     return Parser(text).script();
 }
 

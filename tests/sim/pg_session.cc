@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: PostgreSQL
-// Messages and transactions of the simulated session; statements are in pg_statements.cc.
+// Messages of the simulated session; statements are in pg_statements.cc and pg_registers.cc,
+// transactions in pg_transaction.cc.
 #include "sim/pg_session.h"
 
 #include <algorithm>
 
 namespace pgweir::sim {
 
-PgSession::PgSession(std::string_view user, const Parameters& startup) : user_(user) {
+PgSession::PgSession(std::string_view user, const Parameters& startup, const NodeData* data)
+    : user_(user), data_(data) {
     settings_.start_with("session_authorization", user);
     for (const auto& [name, value] : startup) {
         if (name == "user" || name == "database" || name == "replication" || name == "options") {
@@ -90,64 +92,8 @@ PgSession::Progress PgSession::fatal(Bytes& out, std::string_view sqlstate,
     return Progress::Closed;
 }
 
-void PgSession::start_transaction() {
-    if (block_ != Block::None || implicit_) return;
-    implicit_ = true;
-    settings_.begin_transaction();
-}
-
-void PgSession::commit() {
-    settings_.commit();
-    deeds_.committed.insert(deeds_.committed.end(), written_.begin(), written_.end());
-    written_.clear();
-    savepoints_.clear();
-    portals_.clear();
-    block_ = Block::None;
-    implicit_ = false;
-}
-
-void PgSession::abort() {
-    portals_.clear();
-    copy_in_ = false;
-    if (block_ == Block::None) {
-        if (implicit_) abort_all();
-        return;
-    }
-    block_ = Block::Failed;
-    // An error undoes the innermost savepoint's part; the rest waits for ROLLBACK TO.
-    if (savepoints_.empty()) {
-        settings_.roll_back();
-        drop_written(0);
-    } else {
-        settings_.roll_back_to(savepoints_.back().settings);
-        drop_written(savepoints_.back().written);
-    }
-}
-
-void PgSession::drop_written(std::size_t kept) {
-    const auto from = written_.begin() + static_cast<std::ptrdiff_t>(kept);
-    deeds_.dropped.insert(deeds_.dropped.end(), from, written_.end());
-    written_.erase(from, written_.end());
-}
-
-void PgSession::abort_all() {
-    if (block_ != Block::None || implicit_) settings_.roll_back();
-    drop_written(0);
-    portals_.clear();
-    savepoints_.clear();
-    copy_in_ = false;
-    implicit_ = false;
-    block_ = Block::None;
-}
-
-void PgSession::lose_transaction(char status) {
-    abort_all();
-    if (status == 'I') return;
-    block_ = Block::Failed;
-    settings_.begin_transaction();
-}
-
 void PgSession::greet(Bytes& out, std::uint32_t process, ByteView key) {
+    settings_.set_hot_standby(is_in_recovery());
     settings_.report(out);
     MessageWriter(out, 'K').u32(process).raw(as_text(key));
     ready(out);
@@ -177,6 +123,7 @@ PgSession::Progress PgSession::error(Bytes& out, std::string_view sqlstate,
 }
 
 void PgSession::ready(Bytes& out) {
+    settings_.set_hot_standby(is_in_recovery());
     settings_.report(out);
     MessageWriter(out, 'Z').u8(static_cast<std::uint8_t>(status()));
 }
@@ -220,9 +167,11 @@ PgSession::Progress PgSession::simple_query(Bytes& out) {
         prepared->statement = statement;
         simple_.prepared = std::move(prepared);
         simple_begun_ = true;
-        const bool is_unknown =
-            statement->kind == StatementKind::Show && !settings_.show(statement->name);
-        if (statement->returns_rows() && !is_unknown) describe_rows(out, *statement, false);
+        simple_.snapshot = snapshot();
+        const bool is_unknown = statement->kind == StatementKind::Show && !shown(statement->name);
+        if (statement->returns_rows() && !is_unknown && !is_refused_write(*statement)) {
+            describe_rows(out, *statement, false);
+        }
     }
     return after_statement(run(out, simple_, 0));
 }
@@ -276,6 +225,8 @@ PgSession::Progress PgSession::parse(Bytes& out) {
     }
     prepared->types.resize(
         std::max<std::size_t>(prepared->types.size(), prepared->statement->parameters()));
+    const std::uint32_t id = prepared->statement->id_parameter;
+    if (id != 0 && prepared->types[id - 1] == 0) prepared->types[id - 1] = 23;
     for (std::uint32_t& type : prepared->types) type = type == 0 ? 25 : type;
     prepared_[name] = std::move(prepared);
     MessageWriter(out, '1');
@@ -319,6 +270,11 @@ PgSession::Progress PgSession::bind(Bytes& out) {
     if (!portal_name.empty() && portals_.contains(portal_name)) {
         return error(out, "42P03", "cursor \"" + portal_name + "\" already exists");
     }
+    // A query gets its snapshot, and its permission, when it is bound.
+    if (portal.prepared->statement->locks_rows && is_read_only()) {
+        return refuse_write(out, "SELECT FOR UPDATE");
+    }
+    portal.snapshot = snapshot();
     portals_[portal_name] = std::move(portal);
     MessageWriter(out, '2');
     return finished();
@@ -391,68 +347,6 @@ PgSession::Progress PgSession::close_named(Bytes& out) {
     if (kind == 'P') portals_.erase(name);
     MessageWriter(out, '3');
     return finished();
-}
-
-// FunctionCall of textcat (oid 1258): two text arguments come back as one.
-PgSession::Progress PgSession::function_call(Bytes& out) {
-    FieldCursor cursor{body_};
-    const std::uint32_t oid = cursor.u32();
-    const std::uint16_t formats = cursor.u16();
-    for (std::uint16_t i = 0; i < formats; ++i) cursor.u16();
-    const std::uint16_t arguments = cursor.u16();
-    std::string result;
-    for (std::uint16_t i = 0; i < arguments && cursor.ok; ++i) result += cursor.raw(cursor.u32());
-    cursor.u16();
-    if (!cursor.ok) return error(out, "08P01", "invalid message format");
-    if (block_ == Block::Failed) return error(out, "25P02", "current transaction is aborted");
-    if (oid != 1258) return error(out, "42883", "function with OID does not exist");
-    start_transaction();
-    if (const auto token = find_token(body_)) deeds_.executed.push_back(*token);
-    MessageWriter(out, 'V').field(result);
-    if (implicit_) commit();
-    ready(out);
-    return finished();
-}
-
-PgSession::Progress PgSession::copy_message(Bytes& out) {
-    switch (tag_) {
-        case 'd':
-            if (copied_rows_++ == 0) copy_token_ = find_token(body_).value_or(Token{});
-            return finished();
-        case 'H':
-        case 'S':
-            return finished();
-        case 'f': {
-            FieldCursor cursor{body_};
-            return error(out, "57014", "COPY from stdin failed: " + std::string(cursor.text()));
-        }
-        case 'c': {
-            copy_in_ = false;
-            if (copy_token_.client != 0) {
-                written_.push_back(copy_token_);
-                deeds_.executed.push_back(copy_token_);
-            }
-            const bool simple = !script_.empty();
-            if (simple && next_statement_ + 1 >= script_.size() && implicit_) commit();
-            MessageWriter(out, 'C').text("COPY " + std::to_string(copied_rows_));
-            if (!simple) return finished();
-            // The query string goes on with its next statement.
-            tag_ = 'Q';
-            script_begun_ = true;
-            simple_begun_ = false;
-            ++next_statement_;
-            return Progress::More;
-        }
-        case 'X':
-            tag_ = 0;
-            return Progress::Closed;
-        default:
-            abort();
-            write_error(out, 'E', "ERROR", "08P01",
-                        "unexpected message type during COPY from stdin");
-            return fatal(out, "08P01",
-                         "terminating connection because protocol synchronization was lost");
-    }
 }
 
 }  // namespace pgweir::sim

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,14 +18,17 @@
 #include "sim/messages.h"
 #include "sim/mini_sql.h"
 #include "sim/pg_settings.h"
+#include "sim/registers.h"
 
 namespace pgweir::sim {
 
 // What a statement made true beyond its answer; taken out by the owner after every step.
 struct Deeds {
     std::vector<Token> executed;   // Statements that ran to their end.
-    std::vector<Token> committed;  // Writes that are now durable.
+    std::vector<Write> committed;  // Writes that are now durable, all of one transaction.
     std::vector<Token> dropped;    // Writes that were rolled back.
+    // Statements that were refused only because the node is in recovery.
+    std::vector<Token> misplaced;
 };
 
 class PgSession {
@@ -36,7 +40,9 @@ class PgSession {
         Closed,  // The session is over.
     };
 
-    PgSession(std::string_view user, const Parameters& startup);
+    // `data` is what its node has; null in the model of a client, which can't know it. It outlives
+    // the session.
+    PgSession(std::string_view user, const Parameters& startup, const NodeData* data = nullptr);
 
     // False if a startup parameter was refused; `problem` is the SQLSTATE.
     bool healthy() const { return start_problem_.empty(); }
@@ -67,7 +73,7 @@ class PgSession {
     bool skipping() const { return skipping_; }
     // The message that is worked on. REQUIRES: busy().
     ByteView body() const { return body_; }
-    const std::vector<Token>& written() const { return written_; }
+    const std::vector<Write>& written() const { return written_; }
     bool in_block() const { return block_ != Block::None; }
     const PgSettings& settings() const { return settings_; }
     Deeds take_deeds() { return std::exchange(deeds_, {}); }
@@ -83,6 +89,7 @@ class PgSession {
         std::vector<std::string> arguments;
         std::vector<bool> is_null;
         bool binary = false;
+        WalPlace snapshot = 0;
         std::uint32_t done_rows = 0;
         bool finished = false;
     };
@@ -90,6 +97,7 @@ class PgSession {
         std::string name;
         PgSettings::Savepoint settings;
         std::size_t written;
+        bool is_read_only;
     };
     struct SqlError {
         std::string sqlstate;
@@ -113,13 +121,16 @@ class PgSession {
     // One statement, or a part of its rows. REQUIRES: a transaction is begun.
     Progress run(Bytes& out, Portal& portal, std::uint32_t most_rows);
     Progress run_rows(Bytes& out, Portal& portal, std::uint32_t most_rows);
-    Progress run_begin(Bytes& out);
+    Progress run_begin(Bytes& out, const Statement& statement);
     Progress run_commit(Bytes& out);
     Progress run_rollback(Bytes& out);
     Progress run_savepoint(Bytes& out, const Statement& statement);
     Progress run_setting(Bytes& out, const Statement& statement);
     Progress run_show(Bytes& out, Portal& portal);
+    Progress run_set_transaction(Bytes& out, const Statement& statement);
     Progress run_insert(Bytes& out, const Portal& portal);
+    Progress run_update(Bytes& out, const Portal& portal);
+    Progress run_catalog(Bytes& out);
     Progress run_copy(Bytes& out, Portal& portal);
     Progress run_discard(Bytes& out);
     Progress run_deallocate(Bytes& out, const Statement& statement);
@@ -127,6 +138,22 @@ class PgSession {
     Progress complete(Bytes& out, std::string_view tag);
     bool apply_setting(Bytes& out, const std::string& name, const std::string& value, bool local);
     std::string row_value(const Portal& portal, const Column& column, std::uint32_t row);
+    std::string read_register(const Portal& portal) const;
+    static std::uint32_t register_of(const Portal& portal);
+    static std::uint32_t rows_of(const Portal& portal);
+    void write(std::uint32_t id, const std::string& value);
+    WalPlace snapshot() const { return data_ == nullptr ? 0 : data_->snapshot(); }
+    bool is_in_recovery() const { return data_ != nullptr && data_->is_in_recovery(); }
+    bool is_read_only() const { return chose_read_only_ || in_recovery_; }
+    // The command that a read-only transaction refuses; empty if it is allowed.
+    static std::string_view writing_command(const Statement& statement);
+    bool is_refused_write(const Statement& statement) const {
+        return is_read_only() && !writing_command(statement).empty();
+    }
+    Progress refuse_write(Bytes& out, std::string_view command);
+    // The SQLSTATE and message of what hinders these modes.
+    std::optional<SqlError> set_modes(const Statement& statement);
+    std::optional<std::string> shown(std::string_view name) const;
     bool refused_in_failed(const Statement& statement) const;
     void describe_rows(Bytes& out, const Statement& statement, bool binary) const;
 
@@ -140,16 +167,20 @@ class PgSession {
     void remember(const Portal& portal);
 
     std::string user_;
+    const NodeData* data_;
     std::string start_problem_;
     PgSettings settings_;
     std::map<std::string, std::shared_ptr<const Prepared>, std::less<>> prepared_;
     std::map<std::string, Portal, std::less<>> portals_;
     std::vector<Savepoint> savepoints_;
-    std::vector<Token> written_;
+    std::vector<Write> written_;
     Deeds deeds_;
     Block block_ = Block::None;
-    bool implicit_ = false;  // A transaction that no BEGIN opened.
-    bool skipping_ = false;  // After an error: everything up to Sync.
+    bool implicit_ = false;         // A transaction that no BEGIN opened.
+    bool in_recovery_ = false;      // Of the node, when the transaction began.
+    bool chose_read_only_ = false;  // The transaction, by its own word or its session's.
+    bool had_query_ = false;        // The transaction: it has a snapshot.
+    bool skipping_ = false;         // After an error: everything up to Sync.
     bool copy_in_ = false;
     std::uint32_t copied_rows_ = 0;
     Token copy_token_{};

@@ -164,6 +164,18 @@ std::optional<std::string> PgSettings::show(std::string_view name) const {
     return now_[*index];
 }
 
+void PgSettings::set_hot_standby(bool is_standby) {
+    static const std::size_t kIndex = *find("in_hot_standby");
+    const std::string_view value = is_standby ? "on" : "off";
+    if (now_[kIndex] == value) return;
+    now_[kIndex] = session_[kIndex] = at_start_[kIndex] = defaults_[kIndex] = value;
+}
+
+bool PgSettings::defaults_to_read_only() const {
+    static const std::size_t kIndex = *find("default_transaction_read_only");
+    return now_[kIndex] == "on";
+}
+
 void PgSettings::report(Bytes& out) {
     for (std::size_t i = 0; i < kCount; ++i) {
         if (!kKnown[i].reported || (told_anything_ && told_[i] == now_[i])) continue;

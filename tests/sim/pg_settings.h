@@ -30,6 +30,9 @@ class PgSettings {
     SettingVerdict reset(std::string_view name);
     void reset_all();
     std::optional<std::string> show(std::string_view name) const;
+    // The node's word, not the session's: no transaction undoes it.
+    void set_hot_standby(bool is_standby);
+    bool defaults_to_read_only() const;
 
     void begin_transaction() { at_start_ = session_; }
     void commit() { now_ = session_; }

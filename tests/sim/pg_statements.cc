@@ -53,6 +53,7 @@ PgSession::Progress PgSession::complete(Bytes& out, std::string_view tag) {
 
 PgSession::Progress PgSession::run(Bytes& out, Portal& portal, std::uint32_t most_rows) {
     const Statement& statement = *portal.prepared->statement;
+    if (is_refused_write(statement)) return refuse_write(out, writing_command(statement));
     switch (statement.kind) {
         case StatementKind::Empty:
             MessageWriter(out, 'I');
@@ -66,8 +67,10 @@ PgSession::Progress PgSession::run(Bytes& out, Portal& portal, std::uint32_t mos
             return run_show(out, portal);
         case StatementKind::Insert:
             return run_insert(out, portal);
+        case StatementKind::Update:
+            return run_update(out, portal);
         case StatementKind::Begin:
-            return run_begin(out);
+            return run_begin(out, statement);
         case StatementKind::Commit:
             return run_commit(out);
         case StatementKind::Rollback:
@@ -87,6 +90,10 @@ PgSession::Progress PgSession::run(Bytes& out, Portal& portal, std::uint32_t mos
             return run_discard(out);
         case StatementKind::Deallocate:
             return run_deallocate(out, statement);
+        case StatementKind::SetTransaction:
+            return run_set_transaction(out, statement);
+        case StatementKind::Catalog:
+            return run_catalog(out);
         case StatementKind::Raise:
             write_error(out, 'N', "NOTICE", "00000", statement.value);
             return complete(out, "DO");
@@ -103,6 +110,9 @@ std::string PgSession::row_value(const Portal& portal, const Column& column, std
         case Column::Kind::SetConfig:
         case Column::Kind::CurrentSetting:
             return settings_.show(column.text).value_or("");
+        case Column::Kind::Register:
+            return read_register(portal);
+        case Column::Kind::SneakyWrite:
         case Column::Kind::Literal:
             break;
     }
@@ -124,6 +134,7 @@ void PgSession::remember(const Portal& portal) {
 PgSession::Progress PgSession::run_rows(Bytes& out, Portal& portal, std::uint32_t most_rows) {
     const Statement& statement = *portal.prepared->statement;
     if (portal.done_rows == 0 && !portal.finished) {
+        had_query_ = true;
         for (const Column& column : statement.columns) {
             if (column.kind == Column::Kind::Sleep && !slept_) {
                 sleep_ = column.sleep;
@@ -133,6 +144,10 @@ PgSession::Progress PgSession::run_rows(Bytes& out, Portal& portal, std::uint32_
                 !apply_setting(out, column.text, column.value, column.local)) {
                 return Progress::Done;
             }
+            if (column.kind == Column::Kind::SneakyWrite) {
+                if (is_read_only()) return refuse_write(out, "UPDATE");
+                write(column.number, column.text);
+            }
             if (column.kind == Column::Kind::CurrentSetting && !settings_.show(column.text)) {
                 return error(out, "42704",
                              "unrecognized configuration parameter \"" + column.text + "\"");
@@ -141,7 +156,8 @@ PgSession::Progress PgSession::run_rows(Bytes& out, Portal& portal, std::uint32_
     }
     if (from_row_ == kNotBegun) from_row_ = portal.done_rows;
     std::uint32_t sent = 0;
-    while (portal.done_rows < statement.rows && (most_rows == 0 || sent < most_rows)) {
+    const std::uint32_t rows = rows_of(portal);
+    while (portal.done_rows < rows && (most_rows == 0 || sent < most_rows)) {
         if (sent == kRowsPerStep && most_rows == 0) return Progress::More;
         MessageWriter row(out, 'D');
         row.u16(statement.columns.size());
@@ -168,7 +184,7 @@ PgSession::Progress PgSession::run_rows(Bytes& out, Portal& portal, std::uint32_
 
 PgSession::Progress PgSession::run_show(Bytes& out, Portal& portal) {
     const Statement& statement = *portal.prepared->statement;
-    const auto value = settings_.show(statement.name);
+    const auto value = shown(statement.name);
     if (!value) {
         return error(out, "42704",
                      "unrecognized configuration parameter \"" + statement.name + "\"");
@@ -181,63 +197,13 @@ PgSession::Progress PgSession::run_insert(Bytes& out, const Portal& portal) {
     const Column& column = portal.prepared->statement->columns.front();
     const std::string& value =
         column.kind == Column::Kind::Parameter ? portal.arguments[column.number - 1] : column.text;
+    had_query_ = true;
     if (const auto token = find_token(as_bytes(value))) {
-        written_.push_back(*token);
+        written_.push_back({.token = *token});
         deeds_.executed.push_back(*token);
     }
     if (tag_ == 'Q' && next_statement_ + 1 >= script_.size() && implicit_) commit();
     return complete(out, "INSERT 0 1");
-}
-
-PgSession::Progress PgSession::run_begin(Bytes& out) {
-    if (block_ != Block::None) {
-        warn(out, "25001", "there is already a transaction in progress");
-        return complete(out, "BEGIN");
-    }
-    block_ = Block::Open;
-    implicit_ = false;
-    return complete(out, "BEGIN");
-}
-
-PgSession::Progress PgSession::run_commit(Bytes& out) {
-    if (block_ == Block::Failed) {
-        abort_all();
-        return complete(out, "ROLLBACK");
-    }
-    if (block_ == Block::None) warn(out, "25P01", "there is no transaction in progress");
-    commit();
-    return complete(out, "COMMIT");
-}
-
-PgSession::Progress PgSession::run_rollback(Bytes& out) {
-    if (block_ == Block::None) warn(out, "25P01", "there is no transaction in progress");
-    abort_all();
-    return complete(out, "ROLLBACK");
-}
-
-PgSession::Progress PgSession::run_savepoint(Bytes& out, const Statement& statement) {
-    if (block_ == Block::None) {
-        return error(out, "25P01", "SAVEPOINT can only be used in transaction blocks");
-    }
-    if (statement.kind == StatementKind::Savepoint) {
-        savepoints_.push_back({statement.name, settings_.savepoint(), written_.size()});
-        return complete(out, "SAVEPOINT");
-    }
-    const auto found =
-        std::find_if(savepoints_.rbegin(), savepoints_.rend(),
-                     [&](const Savepoint& one) { return one.name == statement.name; });
-    if (found == savepoints_.rend()) {
-        return error(out, "3B001", "savepoint \"" + statement.name + "\" does not exist");
-    }
-    if (statement.kind == StatementKind::Release) {
-        savepoints_.erase(std::prev(found.base()), savepoints_.end());
-        return complete(out, "RELEASE");
-    }
-    settings_.roll_back_to(found->settings);
-    drop_written(found->written);
-    savepoints_.erase(found.base(), savepoints_.end());
-    block_ = Block::Open;
-    return complete(out, "ROLLBACK");
 }
 
 bool PgSession::apply_setting(Bytes& out, const std::string& name, const std::string& value,

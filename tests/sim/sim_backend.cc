@@ -121,7 +121,8 @@ void SimBackend::logged_in() {
     if (!node_.options_.databases.contains(database_)) {
         return refuse("3D000", "database \"" + database_ + "\" does not exist");
     }
-    session_ = std::make_unique<PgSession>(user_, startup_);
+    registers_ = &node_.parts_.truth.registers(database_);
+    session_ = std::make_unique<PgSession>(user_, startup_, static_cast<const NodeData*>(this));
     if (!session_->healthy()) return refuse(session_->start_problem(), "invalid startup parameter");
     phase_ = Phase::Ready;
     MessageWriter(out_, 'R').u32(0);
@@ -249,8 +250,28 @@ bool SimBackend::run() {
 
 void SimBackend::collect_deeds() {
     const Deeds deeds = session_->take_deeds();
-    for (const Token& token : deeds.executed) node_.parts_.truth.executed(token);
-    for (const Token& token : deeds.committed) node_.parts_.truth.committed(token);
+    Truth& truth = node_.parts_.truth;
+    for (const Token& token : deeds.executed) truth.executed(token);
+    if (!deeds.committed.empty()) commit(deeds.committed);
+    // A catalog that lies makes a function that writes look like a read.
+    if (deeds.misplaced.empty() || node_.options_.catalog_lies) return;
+    const Token& token = deeds.misplaced.front();
+    if (token.client != 0 && truth.client(token.client).chooses_node) return;
+    node_.parts_.transcript.violation("I25: the write " + token_text(token) +
+                                      " was sent to the standby " + node_.name());
+}
+
+// All writes of a transaction become visible at one place.
+void SimBackend::commit(const std::vector<Write>& writes) {
+    const WalPlace place = node_.parts_.replication.append();
+    for (const Write& write : writes) {
+        if (write.token.client != 0) node_.parts_.truth.committed(write.token, place);
+        if (write.id != kNoRegister) registers_->write(place, write);
+    }
+    if (node_.is_standby()) {
+        node_.parts_.transcript.violation("I25: the write " + token_text(writes.front().token) +
+                                          " was committed on the standby " + node_.name());
+    }
 }
 
 void SimBackend::flush() {
@@ -299,12 +320,35 @@ void SimBackend::cancel_now() {
     if (is_restoring_) {
         transcript.violation("I12: a cancel request hit the restoration of settings");
     }
+    end_statement("57014", "canceling statement due to user request");
+}
+
+void SimBackend::end_statement(std::string_view sqlstate, std::string_view message) {
     asleep_ = false;
-    session_->fail(out_, "57014", "canceling statement due to user request");
+    session_->fail(out_, sqlstate, message);
     collect_deeds();
     flush();
     if (!session_->unit_open()) owner_is_open_ = false;
     plan_work();
+}
+
+bool SimBackend::in_block() const {
+    return phase_ == Phase::Ready && session_->in_block();
+}
+
+// ProcessInterrupts() of PostgreSQL: a statement is cancelled; who only keeps a snapshot goes.
+bool SimBackend::conflict_now() {
+    if (phase_ != Phase::Ready || session_->is_finishing()) return false;
+    Transcript& transcript = node_.parts_.transcript;
+    if (session_->busy()) {
+        transcript.fault("conflict.statement", process_, running_.client);
+        end_statement("40001", "canceling statement due to conflict with recovery");
+        return true;
+    }
+    if (!session_->in_block() || session_->in_copy()) return false;
+    transcript.fault("conflict.session", process_, owner_);
+    die("40001", "terminating connection due to conflict with recovery");
+    return true;
 }
 
 void SimBackend::refuse(std::string_view sqlstate, std::string_view message) {

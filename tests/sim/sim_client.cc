@@ -6,6 +6,18 @@
 #include <utility>
 
 namespace pgweir::sim {
+namespace {
+
+// What a client knows of the standby that it chose to speak to.
+class SomeStandby final : public NodeData {
+    bool is_in_recovery() const override { return true; }
+    bool catalog_lies() const override { return false; }
+    WalPlace snapshot() const override { return 0; }
+    std::string read(std::uint32_t id, WalPlace) const override { return unknown_value(id); }
+};
+const SomeStandby kSomeStandby;
+
+}  // namespace
 
 // One CancelRequest over its own connection.
 class SimClient::CancelErrand final : public Endpoint {
@@ -28,7 +40,9 @@ class SimClient::CancelErrand final : public Endpoint {
 SimClient::SimClient(Parts parts, ClientOptions options)
     : parts_(parts),
       options_(std::move(options)),
-      number_(parts.truth.enroll(options_.database, options_.user)) {}
+      number_(parts.truth.enroll(options_.database, options_.user)) {
+    parts.truth.client(number_).chooses_node = options_.chooses_node;
+}
 
 SimClient::~SimClient() = default;
 
@@ -129,7 +143,8 @@ void SimClient::read_login(char tag, ByteView body) {
             authenticated_ = true;
             parts_.truth.client(number_).logged_in = true;
             check_ = std::make_unique<AnswerCheck>(parts_.truth, number_, options_.user,
-                                                   options_.startup);
+                                                   options_.startup, options_.level,
+                                                   options_.node == 0 ? nullptr : &kSomeStandby);
             check_->tolerance() = options_.tolerance;
         } else {
             verdict("authentication request " + std::to_string(kind) + " is not expected");

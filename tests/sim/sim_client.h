@@ -25,8 +25,12 @@ struct ClientOptions {
     Parameters startup;  // Beyond user and database.
     std::uint32_t version = kProtocol3;
     bool asks_for_tls = false;
-    bool keeps_answers = false;  // For stories; the swarm only checks.
-    bool is_console = false;     // Answers come from pgweir itself: no model knows them.
+    bool keeps_answers = false;           // For stories; the swarm only checks.
+    bool is_console = false;              // Answers come from pgweir itself: no model knows them.
+    ReadLevel level = ReadLevel::Strong;  // What it may rely on in reads of registers.
+    std::uint32_t node = 0;               // Of a direct connection: to which node.
+    // It says itself on which node it runs; nobody is to blame for a write on a standby.
+    bool chooses_node = false;
     Tolerance tolerance;
 };
 

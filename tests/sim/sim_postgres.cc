@@ -3,13 +3,17 @@
 #include "sim/sim_postgres.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/pg_session.h"
 
 namespace pgweir::sim {
 
-SimPostgres::SimPostgres(Parts parts, NodeOptions options)
-    : parts_(parts), options_(std::move(options)) {}
+SimPostgres::SimPostgres(Parts parts, NodeOptions options, std::uint32_t number)
+    : parts_(parts),
+      options_(std::move(options)),
+      number_(number),
+      next_process_(1000 + 100'000 * number) {}
 
 SimPostgres::~SimPostgres() = default;
 
@@ -49,12 +53,27 @@ std::size_t SimPostgres::sessions_of(std::string_view database, std::string_view
     return count;
 }
 
+WalPlace SimPostgres::place() const {
+    return is_standby() ? parts_.replication.replayed(standby()) : parts_.replication.inserted();
+}
+
+Duration SimPostgres::lag() const {
+    return is_standby() ? parts_.replication.lag(standby()) : Duration{};
+}
+
 void SimPostgres::crash(Duration down, Duration starting) {
     if (state_ != State::Up) return;
     parts_.transcript.fault("node.crash", incarnation_);
     state_ = State::Down;
     ++incarnation_;
     starting_ = starting;
+    if (is_standby()) {
+        parts_.replication.pause(standby());
+        if (options_.goes_back_max > 0) {
+            parts_.replication.restart(standby(), parts_.random.below(options_.goes_back_max));
+        }
+    }
+    for (const Mourner& one : mourners_) parts_.agenda.after({}, *one.actor, one.what, number_);
     // A session's end changes the table of sessions.
     std::vector<SimBackend*> all;
     for (const auto& [process, backend] : by_process_) all.push_back(backend);
@@ -75,6 +94,7 @@ void SimPostgres::freeze(Duration time) {
     if (frozen_) return;
     parts_.transcript.fault("node.freeze", incarnation_);
     frozen_ = true;
+    if (is_standby()) parts_.replication.pause(standby());
     parts_.agenda.after(time, *this, Thaw);
 }
 
@@ -100,14 +120,32 @@ void SimPostgres::babble() {
     }
 }
 
+void SimPostgres::conflict() {
+    std::vector<SimBackend*> all;
+    for (const auto& [process, backend] : by_process_) all.push_back(backend);
+    const std::size_t from = all.empty() ? 0 : parts_.random.below(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[(from + i) % all.size()]->conflict_now()) return;
+    }
+}
+
 void SimPostgres::heal() {
     // Too few connections for those who keep theirs is a misfortune, too.
     options_.max_connections = std::max<std::uint32_t>(options_.max_connections, 100);
-    if (frozen_) on_time(Thaw, 0);
-    if (state_ != State::Up) {
-        state_ = State::Up;
-        ++recovery_;
-    }
+    if (frozen_) thaw();
+    if (state_ == State::Up) return;
+    ++recovery_;
+    came_up();
+}
+
+void SimPostgres::came_up() {
+    state_ = State::Up;
+    if (is_standby()) parts_.replication.resume(standby());
+}
+
+void SimPostgres::thaw() {
+    if (std::exchange(frozen_, false) && is_standby()) parts_.replication.resume(standby());
+    for (const auto& [process, backend] : by_process_) backend->plan_work();
 }
 
 void SimPostgres::on_time(std::uint32_t what, std::uint64_t detail) {
@@ -118,12 +156,10 @@ void SimPostgres::on_time(std::uint32_t what, std::uint64_t detail) {
             parts_.agenda.after(starting_, *this, Ready, recovery_);
             return;
         case Ready:
-            if (detail == recovery_) state_ = State::Up;
+            if (detail == recovery_) came_up();
             return;
         case Thaw:
-            frozen_ = false;
-            for (const auto& [process, backend] : by_process_) backend->plan_work();
-            return;
+            return thaw();
     }
 }
 

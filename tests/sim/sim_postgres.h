@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
-// A simulated PostgreSQL node: accepts connections, logs them in, runs their sessions, takes
-// cancel requests; crashes, freezes and starts again when it is told to.
+// A simulated PostgreSQL node, a primary or a standby: accepts connections, logs them in, runs
+// their sessions, takes cancel requests; crashes, freezes and starts again when it is told to.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include "pgweir/base/random.h"
 #include "sim/agenda.h"
+#include "sim/replication.h"
 #include "sim/sim_network.h"
 #include "sim/transcript.h"
 #include "sim/truth.h"
@@ -31,6 +32,8 @@ struct NodeOptions {
     Duration think_max = Duration::microseconds(100);
     Duration login_max = Duration::microseconds(500);
     std::uint64_t notice_one_in = 0;  // Messages that are followed by a notice out of the blue.
+    bool catalog_lies = false;        // It calls a function harmless that writes.
+    std::uint64_t goes_back_max = 0;  // Records that a standby has to replay again after a crash.
     std::set<std::string> databases{"app"};
     std::map<std::string, Role> roles{{"alice", {}}, {"bob", {}}};
 };
@@ -43,8 +46,10 @@ class SimPostgres final : public Listener, public Actor {
         SimNetwork& network;
         Transcript& transcript;
         Truth& truth;
+        Replication& replication;
     };
-    SimPostgres(Parts parts, NodeOptions options);
+    // Numbered from 0; 0 begins as the primary, the others are its standbys.
+    SimPostgres(Parts parts, NodeOptions options, std::uint32_t number = 0);
     ~SimPostgres() override;
 
     Endpoint* accept(Socket socket) override;
@@ -57,8 +62,25 @@ class SimPostgres final : public Listener, public Actor {
     void terminate_one();
     // One idle backend says what nobody asked for.
     void babble();
+    // Replay needs what one session holds: its statement is cancelled (40001), or, if it only
+    // keeps a transaction open, it is terminated.
+    void conflict();
     void heal();
     bool is_up() const { return state_ == State::Up; }
+    bool is_starting() const { return state_ == State::Starting; }
+    bool is_frozen() const { return frozen_; }
+    // Somebody to tell when it crashes; `detail` is the node's number.
+    void set_mourner(Actor& mourner, std::uint32_t what) { mourners_.push_back({&mourner, what}); }
+
+    // "n1" is number 0.
+    std::string name() const { return "n" + std::to_string(number_ + 1); }
+    std::uint32_t number() const { return number_; }
+    bool is_standby() const { return number_ != 0; }
+    std::uint64_t system_id() const { return 7'300'000'000'000'000'001; }
+    std::uint32_t timeline() const { return 1; }
+    // Inserted, or replayed.
+    WalPlace place() const;
+    Duration lag() const;
     NodeOptions& options() { return options_; }
 
     std::uint32_t incarnation() const { return incarnation_; }
@@ -74,25 +96,34 @@ class SimPostgres final : public Listener, public Actor {
     enum class State : std::uint8_t { Up, Down, Starting };
     enum What : std::uint32_t { Recover, Ready, Thaw };
 
+    struct Mourner {
+        Actor* actor;
+        std::uint32_t what;
+    };
     void signal(std::uint32_t process, std::uint32_t secret);
     SimBackend* pick(bool idle);
+    void came_up();
+    void thaw();
+    std::uint32_t standby() const { return number_ - 1; }
 
     Parts parts_;
     NodeOptions options_;
+    std::uint32_t number_;
+    std::vector<Mourner> mourners_;
     State state_ = State::Up;
     bool frozen_ = false;
     std::uint32_t incarnation_ = 1;
     Duration starting_{};
     std::uint64_t recovery_ = 0;
     std::uint64_t cancels_received_ = 0;
-    std::uint32_t next_process_ = 1000;
+    std::uint32_t next_process_;
     std::vector<std::unique_ptr<SimBackend>> backends_;
     std::vector<SimBackend*> by_link_;
     std::map<std::uint32_t, SimBackend*> by_process_;
 };
 
 // One connection to a node: its login, then its session.
-class SimBackend final : public Endpoint, public Actor {
+class SimBackend final : public Endpoint, public Actor, private NodeData {
  public:
     SimBackend(SimPostgres& node, Socket socket);
     ~SimBackend() override;
@@ -114,6 +145,7 @@ class SimBackend final : public Endpoint, public Actor {
     bool is_quiet() const;
     // Whose unit is open, or was the last one; 0 for nobody's.
     std::uint32_t owner() const { return owner_; }
+    bool in_block() const;
     Socket socket() const { return socket_; }
 
  private:
@@ -131,17 +163,28 @@ class SimBackend final : public Endpoint, public Actor {
     bool run();  // False: it waits for something.
     void note_owner(ByteView body);
     void collect_deeds();
+    void commit(const std::vector<Write>& writes);
     void flush();
     void refuse(std::string_view sqlstate, std::string_view message);
     void die(std::string_view sqlstate, std::string_view message);
     void vanish();
     void cancel_now();
+    bool conflict_now();
+    void end_statement(std::string_view sqlstate, std::string_view message);
     void plan_work();
     void say_something();
     void say_notice();
     bool is_in_notice() const;
 
+    bool is_in_recovery() const override { return node_.is_standby(); }
+    bool catalog_lies() const override { return node_.options_.catalog_lies; }
+    WalPlace snapshot() const override { return node_.place(); }
+    std::string read(std::uint32_t id, WalPlace snapshot) const override {
+        return registers_->at(id, snapshot).value;
+    }
+
     SimPostgres& node_;
+    Registers* registers_ = nullptr;
     Socket socket_;
     Phase phase_ = Phase::Startup;
     std::uint32_t process_ = 0;

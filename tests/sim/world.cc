@@ -11,20 +11,32 @@ World::World(WorldOptions options)
       network_(agenda_, random_, transcript_),
       truth_(transcript_),
       watch_(network_, transcript_, truth_, options_.ceilings),
-      node_(std::make_unique<SimPostgres>(
-          SimPostgres::Parts{agenda_, random_, network_, transcript_, truth_}, options_.node)) {
+      replication_(agenda_, random_, transcript_, options_.standbys) {
+    for (std::uint32_t number = 0; number <= options_.standbys; ++number) {
+        nodes_.push_back(std::make_unique<SimPostgres>(
+            SimPostgres::Parts{agenda_, random_, network_, transcript_, truth_, replication_},
+            options_.node, number));
+    }
     if (!options_.direct) front_ = make_front(*this);
 }
 
 World::~World() = default;
 
 SimClient& World::add_client(ClientOptions options) {
-    Listener& listener = front_ ? static_cast<Listener&>(*front_) : *node_;
+    Listener& listener = front_ ? static_cast<Listener&>(*front_) : *nodes_[options.node];
     clients_.push_back(
         std::make_unique<SimClient>(SimClient::Parts{agenda_, random_, network_, transcript_,
                                                      truth_, listener, options_.client_weather},
                                     std::move(options)));
     return *clients_.back();
+}
+
+SimPostgres* World::find_node(std::string_view host) {
+    if (host.starts_with('/')) host.remove_prefix(1);
+    for (const auto& node : nodes_) {
+        if (node->name() == host) return node.get();
+    }
+    return nullptr;
 }
 
 void World::run_for(Duration time) {
@@ -52,7 +64,8 @@ bool World::run_until(const std::function<bool()>& wanted, Duration within) {
 void World::heal() {
     transcript_.note("HEAL", 0, 0);
     network_.heal();
-    node_->heal();
+    for (const auto& node : nodes_) node->heal();
+    replication_.heal();
 }
 
 void World::shut_down_and_check(Duration within) {

@@ -24,7 +24,8 @@ namespace pgweir::sim {
 struct WorldOptions {
     std::uint64_t seed = 1;
     bool direct = false;   // Clients speak to the node themselves.
-    std::string settings;  // pgweir.toml; node "n1" is the host of every database.
+    std::string settings;  // pgweir.toml; the nodes are the hosts "n1", "n2", …
+    std::uint32_t standbys = 0;
     std::uint32_t workers = 1;
     NodeOptions node;
     LinkWeather client_weather;
@@ -55,7 +56,11 @@ class World {
     World& operator=(const World&) = delete;
 
     SimClient& add_client(ClientOptions options);
-    SimPostgres& node() { return *node_; }
+    SimPostgres& node(std::uint32_t number = 0) { return *nodes_[number]; }
+    std::uint32_t nodes() const { return static_cast<std::uint32_t>(nodes_.size()); }
+    // "n2", or "/n2"; null if nobody has that name.
+    SimPostgres* find_node(std::string_view host);
+    Replication& replication() { return replication_; }
     Front* front() { return front_.get(); }
     Agenda& agenda() { return agenda_; }
     Random& random() { return random_; }
@@ -85,7 +90,8 @@ class World {
     SimNetwork network_;
     Truth truth_;
     BorderWatch watch_;
-    std::unique_ptr<SimPostgres> node_;
+    Replication replication_;
+    std::vector<std::unique_ptr<SimPostgres>> nodes_;
     std::unique_ptr<Front> front_;
     std::vector<std::unique_ptr<SimClient>> clients_;
 };
