@@ -63,7 +63,7 @@ class Parser {
         if (take_word("insert")) return insert();
         if (take_word("update")) return update();
         if (take_word("begin")) return transaction(StatementKind::Begin);
-        if (take_word("start")) return transaction(StatementKind::Begin);
+        if (take_word("start")) return start_transaction();
         if (take_word("commit") || take_word("end")) return transaction(StatementKind::Commit);
         if (take_word("abort")) return transaction(StatementKind::Rollback);
         if (take_word("rollback")) return rollback();
@@ -84,6 +84,11 @@ class Parser {
         take_word("work");
         Statement one{.kind = kind};
         if (kind == StatementKind::Begin) modes(one);
+        return one;
+    }
+    Statement start_transaction() {
+        Statement one = transaction(StatementKind::Begin);
+        one.name = "START TRANSACTION";
         return one;
     }
     void modes(Statement& one) {

@@ -79,7 +79,7 @@ PgSession::Progress PgSession::run_begin(Bytes& out, const Statement& statement)
     }
     block_ = Block::Open;
     implicit_ = false;
-    return complete(out, "BEGIN");
+    return complete(out, statement.name.empty() ? "BEGIN" : statement.name);
 }
 
 PgSession::Progress PgSession::run_commit(Bytes& out) {
