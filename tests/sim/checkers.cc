@@ -2,15 +2,17 @@
 // The invariants that show at the border between core and network.
 #include "sim/checkers.h"
 
+#include <utility>
+
 #include "sim/pg_session.h"
 
 namespace pgweir::sim {
 
-void BorderWatch::opening(std::uint64_t server, Socket socket, SimPostgres& node) {
+void BorderWatch::opening(std::uint64_t server, Socket socket, SimPostgres* node) {
     Server& made = servers_[server];
     made = Server{};
     made.socket = socket;
-    made.node = &node;
+    made.node = node;
     by_socket_[socket] = server;
     if (ceilings_.in_all != 0 && servers_.size() > ceilings_.in_all) {
         transcript_.violation("I9: " + std::to_string(servers_.size()) +
@@ -29,7 +31,7 @@ void BorderWatch::sending(std::uint64_t id, ByteView bytes) {
     if (server.kind == Kind::Unknown) return identify(server, bytes);
     if (server.kind == Kind::Cancel) return;
     new_turn(server);
-    if (const auto token = find_token(bytes)) token_sent(server, *token);
+    if (const auto token = find_token(bytes)) token_sent(id, server, *token);
 }
 
 void BorderWatch::identify(Server& server, ByteView bytes) {
@@ -114,9 +116,11 @@ void BorderWatch::new_turn(Server& server) {
     server.turn_in_doubt = server.doubtful;
 }
 
-void BorderWatch::token_sent(Server& server, const Token& token) {
+void BorderWatch::token_sent(std::uint64_t id, Server& server, const Token& token) {
     const bool changes = token.client != server.owner;
     if (!changes) return;
+    check_block(id, token);
+    routing_.turn_begins(*server.node, token);
     const SimBackend* backend = server.node->backend_behind(server.socket);
     const std::string story = "request " + token_text(token) + " was sent to the server process " +
                               std::to_string(backend == nullptr ? 0 : backend->process());
@@ -132,6 +136,18 @@ void BorderWatch::token_sent(Server& server, const Token& token) {
                               " after a cancel for it was given up without its end");
     }
     server.owner = token.client;
+}
+
+// All statements of a transaction run on one server.
+void BorderWatch::check_block(std::uint64_t id, const Token& token) {
+    if (homes_.size() <= token.client) homes_.resize(token.client + 1, 0);
+    const std::uint64_t home = std::exchange(homes_[token.client], id);
+    const auto found = servers_.find(home);
+    if (home == id || found == servers_.end()) return;
+    const SimBackend* backend = found->second.node->backend_behind(found->second.socket);
+    if (backend == nullptr || backend->owner() != token.client || !backend->in_block()) return;
+    transcript_.violation("I24: request " + token_text(token) +
+                          " was sent to another server than the transaction that it is part of");
 }
 
 void BorderWatch::closed(std::uint64_t id, ClosedBy by) {

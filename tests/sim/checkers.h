@@ -12,6 +12,7 @@
 
 #include "pgweir/base/bytes.h"
 #include "sim/messages.h"
+#include "sim/routing_watch.h"
 #include "sim/sim_network.h"
 #include "sim/sim_postgres.h"
 
@@ -27,10 +28,21 @@ struct Ceilings {
 
 class BorderWatch {
  public:
-    BorderWatch(SimNetwork& network, Transcript& transcript, Truth& truth, Ceilings ceilings)
-        : network_(network), transcript_(transcript), truth_(truth), ceilings_(ceilings) {}
+    struct Parts {
+        const Agenda& agenda;
+        SimNetwork& network;
+        Transcript& transcript;
+        Truth& truth;
+    };
+    BorderWatch(Parts parts, Ceilings ceilings, RoutingBounds bounds)
+        : network_(parts.network),
+          transcript_(parts.transcript),
+          truth_(parts.truth),
+          ceilings_(ceilings),
+          routing_(parts.agenda, parts.transcript, bounds) {}
 
-    void opening(std::uint64_t server, Socket socket, SimPostgres& node);
+    // `node` is null if the address is nobody's.
+    void opening(std::uint64_t server, Socket socket, SimPostgres* node);
     // Before the bytes go out.
     void sending(std::uint64_t server, ByteView bytes);
     enum class ClosedBy : std::uint8_t { Core, Network };
@@ -38,6 +50,7 @@ class BorderWatch {
     void sent_to_client(Socket socket);
 
     std::size_t open_servers() const { return servers_.size(); }
+    RoutingWatch& routing() { return routing_; }
 
  private:
     enum class Kind : std::uint8_t { Unknown, Session, Cancel };
@@ -59,7 +72,8 @@ class BorderWatch {
     void start_session(Server& server, ByteView packet);
     void start_cancel(Server& server, ByteView packet);
     void new_turn(Server& server);
-    void token_sent(Server& server, const Token& token);
+    void token_sent(std::uint64_t id, Server& server, const Token& token);
+    void check_block(std::uint64_t id, const Token& token);
     void count(std::map<std::string, std::uint64_t>& counts, const std::string& name,
                std::uint64_t ceiling, const char* what);
 
@@ -67,7 +81,9 @@ class BorderWatch {
     Transcript& transcript_;
     Truth& truth_;
     Ceilings ceilings_;
-    std::unordered_map<std::uint64_t, Server> servers_;    // Only looked up.
+    RoutingWatch routing_;
+    std::unordered_map<std::uint64_t, Server> servers_;  // Only looked up.
+    std::vector<std::uint64_t> homes_;  // Where each client's last turn was, by its number.
     std::unordered_map<Socket, std::uint64_t> by_socket_;  // Only looked up.
     std::map<std::string, std::uint64_t> pools_;
     std::map<std::string, std::uint64_t> databases_;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "pgweir/base/assert.h"
 #include "pgweir/config/toml_reader.h"
 
 namespace pgweir::sim {
@@ -15,6 +14,7 @@ SimWorker::SimWorker(SimFront& front, World& world, WorkerIndex index)
       world_(world),
       index_(index),
       entropy_(world.random().next()),
+      looks_(world, *this),
       ids_(index),
       mail_(world.options().workers),
       proxy_(std::make_unique<proxy::Proxy>(proxy::ProxyParts{.worker = index,
@@ -244,20 +244,22 @@ void SimWorker::run(CloseServer& effect) {
 }
 
 void SimWorker::run(OpenServer& effect) {
+    SimPostgres* node = world_.find_node(effect.address.host);
+    Listener& listener = node == nullptr ? world_.nobody() : static_cast<Listener&>(*node);
     const Socket socket =
-        world_.network().connect(*this, world_.node(), world_.options().server_weather);
+        world_.network().connect(*this, listener, world_.options().server_weather);
     world_.transcript().note("core.open_server", effect.server.value & 0xffffff, socket);
     servers_[effect.server.value] = socket;
     owners_[socket] = {ClientId{}, effect.server};
-    world_.watch().opening(effect.server.value, socket, world_.node());
+    world_.watch().opening(effect.server.value, socket, node);
 }
 
-void SimWorker::run(LookAtNode&) {
-    PGWEIR_ASSERT(false);
+void SimWorker::run(LookAtNode& effect) {
+    looks_.look(effect);
 }
 
-void SimWorker::run(ForgetNode&) {
-    PGWEIR_ASSERT(false);
+void SimWorker::run(ForgetNode& effect) {
+    looks_.forget(effect.node);
 }
 
 // Every name stands for itself.

@@ -14,6 +14,7 @@
 #include "pgweir/base/slot_table.h"
 #include "pgweir/pool/limits.h"
 #include "pgweir/proxy/proxy.h"
+#include "sim/sim_looks.h"
 #include "sim/world.h"
 
 namespace pgweir::sim {
@@ -93,6 +94,7 @@ class SimWorker final : public Endpoint, public Actor {
     World& world_;
     WorkerIndex index_;
     SimEntropy entropy_;
+    SimLooks looks_;
     IdAllocator<ClientId> ids_;
     EffectList effects_;
     std::unordered_map<std::uint64_t, Socket> clients_;  // Only looked up.

@@ -10,7 +10,7 @@ World::World(WorldOptions options)
       transcript_(agenda_, options_.transcript_lines),
       network_(agenda_, random_, transcript_),
       truth_(transcript_),
-      watch_(network_, transcript_, truth_, options_.ceilings),
+      watch_({agenda_, network_, transcript_, truth_}, options_.ceilings, options_.bounds),
       replication_(agenda_, random_, transcript_, options_.standbys) {
     for (std::uint32_t number = 0; number <= options_.standbys; ++number) {
         nodes_.push_back(std::make_unique<SimPostgres>(
@@ -63,6 +63,7 @@ bool World::run_until(const std::function<bool()>& wanted, Duration within) {
 
 void World::heal() {
     transcript_.note("HEAL", 0, 0);
+    is_healed_ = true;
     network_.heal();
     for (const auto& node : nodes_) node->heal();
     replication_.heal();

@@ -21,6 +21,15 @@
 
 namespace pgweir::sim {
 
+// How looks at nodes fare; "one in n" of 0 means never.
+struct LookWeather {
+    Duration delay_max = Duration::microseconds(400);  // Each way.
+    std::uint64_t late_one_in = 0;                     // Takes up to half of its timeout.
+    std::uint64_t fail_one_in = 0;
+    std::uint64_t hang_one_in = 0;
+    std::uint64_t silent_one_in = 8;  // Looks that tell no system identifier.
+};
+
 struct WorldOptions {
     std::uint64_t seed = 1;
     bool direct = false;   // Clients speak to the node themselves.
@@ -32,7 +41,9 @@ struct WorldOptions {
     LinkWeather server_weather;
     Duration timer_late_max = Duration::milliseconds(2);
     Duration post_delay_max = Duration::microseconds(200);
+    LookWeather look_weather;
     Ceilings ceilings;
+    RoutingBounds bounds;
     std::size_t transcript_lines = 256;
 };
 
@@ -60,6 +71,8 @@ class World {
     std::uint32_t nodes() const { return static_cast<std::uint32_t>(nodes_.size()); }
     // "n2", or "/n2"; null if nobody has that name.
     SimPostgres* find_node(std::string_view host);
+    // The host that refuses every connection.
+    Listener& nobody() { return nobody_; }
     Replication& replication() { return replication_; }
     Front* front() { return front_.get(); }
     Agenda& agenda() { return agenda_; }
@@ -78,12 +91,19 @@ class World {
     // True if it came true within the time.
     bool run_until(const std::function<bool()>& wanted, Duration within);
     void heal();
+    bool is_healed() const { return is_healed_; }
     bool has_violations() const { return !transcript_.violations().empty(); }
     // After the last client: nothing may be left over (I11). Ends the run.
     void shut_down_and_check(Duration within);
 
  private:
+    class Nobody final : public Listener {
+        Endpoint* accept(Socket) override { return nullptr; }
+    };
+
     WorldOptions options_;
+    Nobody nobody_;
+    bool is_healed_ = false;
     Agenda agenda_;
     Random random_;
     Transcript transcript_;

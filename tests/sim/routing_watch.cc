@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: PostgreSQL
+// Turns against the truth about the nodes that serve them.
+#include "sim/routing_watch.h"
+
+#include <algorithm>
+
+namespace pgweir::sim {
+
+RoutingWatch::Node& RoutingWatch::facts(std::uint32_t node) {
+    if (nodes_.size() <= node) nodes_.resize(node + 1);
+    return nodes_[node];
+}
+
+void RoutingWatch::looked(const SimPostgres& node, Instant started, bool answered) {
+    Node& seen = facts(node.number());
+    if (answered) {
+        seen.evidence = std::max(seen.evidence, started);
+        seen.failed = Instant::never();
+    } else if (seen.failed.is_never()) {
+        seen.failed = agenda_.now();
+    }
+}
+
+void RoutingWatch::turn_begins(const SimPostgres& node, const Token& token) {
+    Node& seen = facts(node.number());
+    ++seen.turns;
+    if (!node.is_standby()) return;
+    const std::string story =
+        "the read " + token_text(token) + " was sent to the standby " + node.name() + ", ";
+    check_evidence(seen, story);
+    // The core knows the lag of the time of its evidence, from what it knew of the primary then.
+    const Duration unknown = bounds_.evidence_age_max * 2 + bounds_.margin;
+    if (bounds_.lag_max && node.lag() > bounds_.lag_max + unknown) {
+        transcript_.violation("I28: " + story + "which is " + std::to_string(node.lag().us) +
+                              " us behind");
+    }
+}
+
+void RoutingWatch::check_evidence(const Node& seen, const std::string& story) {
+    if (!bounds_.evidence_age_max) return;
+    const Duration age = agenda_.now() - seen.evidence;
+    if (age > bounds_.evidence_age_max + bounds_.margin) {
+        transcript_.violation("I28: " + story + "and the evidence of it was " +
+                              std::to_string(age.us) + " us old");
+    }
+    if (!seen.failed.is_never() && agenda_.now() > seen.failed + bounds_.margin) {
+        transcript_.violation("I28: " + story + "and the last look at it had failed " +
+                              std::to_string((agenda_.now() - seen.failed).us) + " us before");
+    }
+}
+
+}  // namespace pgweir::sim
