@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -60,7 +61,7 @@ class AnswerCheck {
         Bytes body;
         WalPlace floor = 0;    // What the answer must at least have seen, if the level is Strong.
         bool is_read = false;  // Has values of registers.
-        Token reader{};
+        std::optional<Token> reader{};
     };
     void advance();
     WalPlace floor_of(char tag);

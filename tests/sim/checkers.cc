@@ -63,7 +63,8 @@ void BorderWatch::start_session(Server& server, ByteView packet) {
         if (name == "user") server.user = value;
         if (name == "database") server.database = value;
     }
-    count(pools_, server.database + "/" + server.user, ceilings_.pool, "pool");
+    server.pool = server.node->name() + "/" + server.database + "/" + server.user;
+    count(pools_, server.pool, ceilings_.pool, "pool");
     count(databases_, server.database, ceilings_.database, "database");
     count(users_, server.user, ceilings_.user, "user");
     server.first_packet = {};
@@ -155,7 +156,7 @@ void BorderWatch::closed(std::uint64_t id, ClosedBy by) {
     if (found == servers_.end()) return;
     const Server& server = found->second;
     if (server.kind == Kind::Session) {
-        --pools_[server.database + "/" + server.user];
+        --pools_[server.pool];
         --databases_[server.database];
         --users_[server.user];
     }

@@ -61,6 +61,7 @@ class BorderWatch {
         Bytes first_packet;
         std::string database;
         std::string user;
+        std::string pool;         // Of this node, database and user.
         std::uint32_t owner = 0;  // Whose turn it is, once that shows.
         bool turn_under_cancel = false;
         bool turn_in_doubt = false;

@@ -9,6 +9,7 @@ namespace pgweir::sim {
 
 PgSession::PgSession(std::string_view user, const Parameters& startup, const NodeData* data)
     : user_(user), data_(data) {
+    settings_.set_hot_standby(is_in_recovery());
     settings_.start_with("session_authorization", user);
     for (const auto& [name, value] : startup) {
         if (name == "user" || name == "database" || name == "replication" || name == "options") {
@@ -93,7 +94,6 @@ PgSession::Progress PgSession::fatal(Bytes& out, std::string_view sqlstate,
 }
 
 void PgSession::greet(Bytes& out, std::uint32_t process, ByteView key) {
-    settings_.set_hot_standby(is_in_recovery());
     settings_.report(out);
     MessageWriter(out, 'K').u32(process).raw(as_text(key));
     ready(out);

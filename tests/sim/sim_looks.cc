@@ -2,15 +2,18 @@
 // Questions to nodes and their answers.
 #include "sim/sim_looks.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "sim/sim_front.h"
 #include "sim/world.h"
 
 namespace pgweir::sim {
 
-SimLooks::SimLooks(World& world, SimWorker& worker) : world_(world), worker_(worker) {
-    for (std::uint32_t i = 0; i < world.nodes(); ++i) world.node(i).set_mourner(*this, NodeDied);
+SimLooks::SimLooks(World& world, SimWorker& worker) : world_(world), worker_(worker) {}
+
+void SimLooks::learn_of_deaths() {
+    if (std::exchange(learns_of_deaths_, true)) return;
+    for (std::uint32_t i = 0; i < world_.nodes(); ++i) world_.node(i).set_mourner(*this, NodeDied);
 }
 
 Duration SimLooks::some(Duration most) {
@@ -19,6 +22,7 @@ Duration SimLooks::some(Duration most) {
 }
 
 void SimLooks::look(const LookAtNode& order) {
+    learn_of_deaths();
     Look& look = looks_[order.node];
     if (look.is_under_way) {
         world_.transcript().violation("a look at a node was ordered while another was under way");

@@ -45,6 +45,8 @@ class SimLooks final : public Actor {
     void fill(Look& look);
     void fail(NodeId node, Look& look, std::string_view failure, std::string_view sqlstate = {});
     void tell(NodeId node, Look& look);
+    // From the first look on.
+    void learn_of_deaths();
     void node_died(std::uint32_t number);
     Duration some(Duration most);
 
@@ -53,6 +55,7 @@ class SimLooks final : public Actor {
     std::map<NodeId, Look> looks_;
     std::map<std::uint64_t, NodeId> under_way_;  // By the look's number.
     std::uint64_t numbers_ = 0;
+    bool learns_of_deaths_ = false;
 };
 
 }  // namespace pgweir::sim

@@ -14,6 +14,7 @@ namespace {
 
 using pgweir::sim::RunRequest;
 using pgweir::sim::RunResult;
+using pgweir::sim::WorldKind;
 
 struct Request {
     RunRequest run;
@@ -26,7 +27,19 @@ struct Request {
 
 constexpr const char* kUsage =
     "usage: pgweir_swarm [--seed N | --seeds N [--first-seed N]] [--steps M] [--lines N]\n"
-    "                    [--failures N] [--twice] [--direct] [--verbose]\n";
+    "                    [--failures N] [--twice] [--direct] [--verbose]\n"
+    "                    [--world single|cluster|any]\n";
+
+constexpr const char* kKinds[] = {"any", "single", "cluster"};
+
+bool parse_kind(const std::string& word, WorldKind& kind) {
+    for (std::size_t i = 0; i < std::size(kKinds); ++i) {
+        if (word != kKinds[i]) continue;
+        kind = static_cast<WorldKind>(i);
+        return true;
+    }
+    return false;
+}
 
 bool parse(int count, char** words, Request& request) {
     for (int i = 1; i < count; ++i) {
@@ -44,6 +57,10 @@ bool parse(int count, char** words, Request& request) {
             continue;
         }
         if (i + 1 >= count) return false;
+        if (word == "--world") {
+            if (!parse_kind(words[++i], request.run.kind)) return false;
+            continue;
+        }
         const std::uint64_t value = std::strtoull(words[++i], nullptr, 10);
         if (word == "--seed") {
             request.first_seed = value;
@@ -72,10 +89,10 @@ void tell(const Request& request, std::uint64_t seed, const RunResult& result) {
         std::printf("  %s\n", violation.c_str());
     }
     std::printf("%s", result.last_lines.c_str());
-    std::printf("repeat: pgweir_swarm --seed %llu --steps %llu%s\n\n",
-                static_cast<unsigned long long>(seed),
-                static_cast<unsigned long long>(request.run.steps),
-                request.run.direct ? " --direct" : "");
+    std::printf(
+        "repeat: pgweir_swarm --seed %llu --steps %llu --world %s%s\n\n",
+        static_cast<unsigned long long>(seed), static_cast<unsigned long long>(request.run.steps),
+        kKinds[static_cast<std::size_t>(request.run.kind)], request.run.direct ? " --direct" : "");
     std::fflush(stdout);
 }
 
@@ -98,7 +115,9 @@ void tell_coverage(const RunResult& all) {
     for (const auto& [name, count] : all.faults) {
         std::printf(" %s:%llu", name.c_str(), static_cast<unsigned long long>(count));
     }
-    std::printf("\n");
+    std::printf("\nturns in clusters: %llu on primaries, %llu on standbys\n",
+                static_cast<unsigned long long>(all.turns_on_primary),
+                static_cast<unsigned long long>(all.turns_on_standbys));
 }
 
 void add(RunResult& all, const RunResult& one) {
@@ -106,6 +125,8 @@ void add(RunResult& all, const RunResult& one) {
     all.hash = all.hash * 31 + one.hash;
     for (std::size_t i = 0; i < all.messages.size(); ++i) all.messages[i] += one.messages[i];
     for (const auto& [name, count] : one.faults) all.faults[name] += count;
+    all.turns_on_primary += one.turns_on_primary;
+    all.turns_on_standbys += one.turns_on_standbys;
 }
 
 int run(const Request& request) {

@@ -41,7 +41,7 @@ void Wanderer::begin_session() {
     prepared_.clear();
     names_ = 0;
     open_batch_ = 0;
-    bind_later_ = copying_ = false;
+    bind_later_ = copying_ = reads_prepared_ = false;
     client_ = &world_.add_client(plan_.client);
     client_->set_driver(this, Told);
     if (plan_.vanishes && !healed_ && chance(3)) client_->vanish_after(below(1500));
@@ -152,6 +152,7 @@ void Wanderer::act() {
         return;
     }
     if (bind_later_) return parse_now_bind_later();
+    if (plan_.registers && !chance(3)) return registers();
     switch (below(24)) {
         case 0:
         case 1:

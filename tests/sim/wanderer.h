@@ -22,6 +22,8 @@ struct WandererPlan {
     bool settings = true;  // Of the reported kind.
     bool unreported_settings = false;
     bool forgets_all = false;  // DISCARD ALL, RESET.
+    bool registers = false;    // Reads and writes them.
+    bool sneaks = false;       // Calls a function that writes and looks like a read.
     bool cancels = false;
     bool vanishes = false;
     bool stops_reading = false;
@@ -82,6 +84,18 @@ class Wanderer final : public Actor {
     void failing();
     void statement_end();
 
+    void registers();
+    void read_register();
+    void write_register();
+    void read_register_prepared();
+    void pipelined_registers();
+    void register_transaction();
+    void read_only_transaction();
+    void register_script();
+    void sneak();
+    // Some register; few of them, so that clients meet.
+    std::string some_register() { return std::to_string(below(4)); }
+
     World& world_;
     WandererPlan plan_;
     SimClient* client_ = nullptr;
@@ -97,6 +111,7 @@ class Wanderer final : public Actor {
     bool asleep_ = false;
     bool healed_ = false;
     bool done_ = false;
+    bool reads_prepared_ = false;
 };
 
 }  // namespace pgweir::sim

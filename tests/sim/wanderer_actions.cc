@@ -176,6 +176,7 @@ void Wanderer::setting() {
         case 8:
             client_->query("DISCARD ALL" + mark());
             prepared_.clear();
+            reads_prepared_ = false;
             break;
         case 9:
             client_->query("RESET application_name" + mark());
