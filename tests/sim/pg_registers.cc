@@ -24,7 +24,7 @@ std::string_view PgSession::writing_command(const Statement& statement) {
 }
 
 PgSession::Progress PgSession::refuse_write(Bytes& out, std::string_view command) {
-    if (!chose_read_only_) deeds_.misplaced.push_back(find_token(body_).value_or(Token{}));
+    if (!chose_read_only_) deeds_.misplaced = true;
     if (in_recovery_ && command == "COPY FROM") {
         return error(out, "25006", "cannot execute COPY during recovery");
     }

@@ -27,8 +27,7 @@ struct Deeds {
     std::vector<Token> executed;   // Statements that ran to their end.
     std::vector<Write> committed;  // Writes that are now durable, all of one transaction.
     std::vector<Token> dropped;    // Writes that were rolled back.
-    // Statements that were refused only because the node is in recovery.
-    std::vector<Token> misplaced;
+    bool misplaced = false;        // A write was refused only because the node is in recovery.
 };
 
 class PgSession {

@@ -254,10 +254,9 @@ void SimBackend::collect_deeds() {
     for (const Token& token : deeds.executed) truth.executed(token);
     if (!deeds.committed.empty()) commit(deeds.committed);
     // A catalog that lies makes a function that writes look like a read.
-    if (deeds.misplaced.empty() || node_.options_.catalog_lies) return;
-    const Token& token = deeds.misplaced.front();
-    if (token.client != 0 && truth.client(token.client).chooses_node) return;
-    node_.parts_.transcript.violation("I25: the write " + token_text(token) +
+    if (!deeds.misplaced || node_.options_.catalog_lies) return;
+    if (truth.client(owner_).chooses_node) return;
+    node_.parts_.transcript.violation("I25: the write " + token_text(running_) +
                                       " was sent to the standby " + node_.name());
 }
 
