@@ -357,7 +357,7 @@ std::uint32_t Statement::parameters() const {
 std::vector<CatalogRow> catalog_rows(bool lies) {
     return {
         {"f", "sneaky_write", lies},
-        {"f", "pg_sleep", false},
+        {"f", "pg_sleep", true},
         {"f", "set_config", false},
         {"f", "generate_series", true},
         {"f", "repeat", true},
@@ -367,6 +367,9 @@ std::vector<CatalogRow> catalog_rows(bool lies) {
         {"r", "t", true},
         {"o", "=", true},
         {"o", "||", true},
+        {"t", "text", true},
+        {"t", "int4", true},
+        {"t", "varchar", true},
     };
 }
 

@@ -24,10 +24,7 @@ Duration SimLooks::some(Duration most) {
 void SimLooks::look(const LookAtNode& order) {
     learn_of_deaths();
     Look& look = looks_[order.node];
-    if (look.is_under_way) {
-        world_.transcript().violation("a look at a node was ordered while another was under way");
-        return;
-    }
+    if (look.is_under_way) give_up(order.node, look);
     look.target = world_.find_node(order.address.host);
     look.number = ++numbers_;
     look.is_under_way = true;
@@ -41,7 +38,7 @@ void SimLooks::look(const LookAtNode& order) {
     const auto happens = [&](std::uint64_t one_in) {
         return one_in != 0 && !world_.is_healed() && world_.random().one_in(one_in);
     };
-    const Duration limit = order.login == nullptr ? Duration::seconds(1) : order.login->timeout;
+    const Duration limit = order.timeout ? order.timeout : Duration::seconds(1);
     world_.agenda().after(limit, *this, TimedOut, look.number);
     if (happens(weather.hang_one_in)) return world_.transcript().fault("look.hangs", look.number);
     Duration way_there = some(weather.delay_max);
@@ -54,6 +51,26 @@ void SimLooks::look(const LookAtNode& order) {
     look.will_fail = look.target == nullptr || happens(weather.fail_one_in);
     if (look.will_fail) world_.transcript().fault("look.fails", look.number);
     world_.agenda().after(way_there, *this, Asked, look.number);
+}
+
+// A look that is still under way fails before the next one begins. Nothing is told from within an
+// order.
+void SimLooks::give_up(NodeId node, Look& look) {
+    under_way_.erase(look.number);
+    look.is_connected = false;
+    look.seen.failure = "another look was ordered";
+    given_up_.push_back({node, look.target, look.seen});
+    world_.agenda().after({}, *this, GivenUp);
+}
+
+void SimLooks::tell_given_up() {
+    GivenUpLook gone = std::move(given_up_.front());
+    given_up_.pop_front();
+    gone.seen.ended_at = world_.now();
+    if (gone.target != nullptr) {
+        world_.watch().routing().looked(*gone.target, gone.seen.started_at, false);
+    }
+    worker_.tell(NodeObserved{gone.node, std::move(gone.seen)});
 }
 
 void SimLooks::forget(NodeId node) {
@@ -72,6 +89,7 @@ SimLooks::Look* SimLooks::by_number(std::uint64_t number, NodeId& node) {
 
 void SimLooks::on_time(std::uint32_t what, std::uint64_t detail) {
     if (what == NodeDied) return node_died(static_cast<std::uint32_t>(detail));
+    if (what == GivenUp) return tell_given_up();
     NodeId node;
     Look* look = by_number(detail, node);
     if (look == nullptr) return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string_view>
 
@@ -28,7 +29,7 @@ class SimLooks final : public Actor {
     void on_time(std::uint32_t what, std::uint64_t detail) override;
 
  private:
-    enum What : std::uint32_t { Asked, Answered, TimedOut, NodeDied };
+    enum What : std::uint32_t { Asked, Answered, TimedOut, NodeDied, GivenUp };
     struct Look {
         SimPostgres* target = nullptr;
         std::uint64_t number = 0;       // Of the look under way, or the last one.
@@ -39,8 +40,15 @@ class SimLooks final : public Actor {
         bool is_connected = false;
         bool will_fail = false;
     };
+    struct GivenUpLook {
+        NodeId node;
+        SimPostgres* target;
+        cluster::Observation seen;
+    };
     // Which look an event means; null if it is over.
     Look* by_number(std::uint64_t number, NodeId& node);
+    void give_up(NodeId node, Look& look);
+    void tell_given_up();
     void ask(NodeId node, Look& look);
     void fill(Look& look);
     void fail(NodeId node, Look& look, std::string_view failure, std::string_view sqlstate = {});
@@ -54,6 +62,7 @@ class SimLooks final : public Actor {
     SimWorker& worker_;
     std::map<NodeId, Look> looks_;
     std::map<std::uint64_t, NodeId> under_way_;  // By the look's number.
+    std::deque<GivenUpLook> given_up_;
     std::uint64_t numbers_ = 0;
     bool learns_of_deaths_ = false;
 };
