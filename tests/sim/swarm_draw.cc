@@ -148,7 +148,9 @@ WandererPlan draw_wanderer(const Draw& draw, Random& random) {
     if (fates.short_waits) errors.insert({"53300", "57P03"});
     if (fates.standbys) {
         plan.client.tolerance.may_close = true;
-        errors.insert({"08006", "40001", "57P01", "57P02", "57P03", "57014", "08P01"});
+        // The links to the primary have the same weather.
+        errors.insert(
+            {"08006", "08007", "40001", "57P01", "57P02", "57P03", "53300", "08P01", "57014"});
     }
     if (fates.conflicts) errors.insert("40001");
     if (fates.lies) errors.insert("25006");
