@@ -324,6 +324,21 @@ TEST_CASE("workers agree on what they know of the nodes") {
     CHECK(story.complaints() == "");
 }
 
+TEST_CASE("a session that keeps its server does not begin on a standby" * doctest::may_fail()) {
+    ClusterSetup setup{.mode = "session"};
+    WorldOptions options = with(setup);
+    options.look_weather.delay_max = Duration::milliseconds(50);
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        options.seed = seed;
+        Story story(options);
+        SimClient& alice = story.client("alice");
+        story.ask(alice, ClusterStory::writing(5, alice.token()));
+        story.pass(Duration::seconds(1));
+        CHECK(alice.answers().back().sqlstate == "");
+        CHECK(story.complaints() == "");
+    }
+}
+
 // These two hold of every world; the swarm found them with registers.
 TEST_CASE("a statement that does not exist fails the transaction it is bound in" *
           doctest::may_fail()) {

@@ -128,7 +128,7 @@ Draw draw_cluster(const RunRequest& request) {
     world.standbys = 1 + static_cast<std::uint32_t>(random.below(3));
     draw.pool_size = 1 + static_cast<std::uint32_t>(random.below(4));
     draw.wanderers = 1 + static_cast<std::uint32_t>(random.below(12));
-    draw.mode = random.one_in(8) ? pick(random, {"session", "statement"}) : "transaction";
+    draw.mode = random.one_in(8) ? "statement" : "transaction";
     draw_fates(draw, random);
     draw_weather(draw, random);
     const Fates& fates = draw.fates;

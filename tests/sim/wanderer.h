@@ -21,9 +21,10 @@ struct WandererPlan {
     bool transactions = true;
     bool settings = true;  // Of the reported kind.
     bool unreported_settings = false;
-    bool forgets_all = false;  // DISCARD ALL, RESET.
-    bool registers = false;    // Reads and writes them.
-    bool sneaks = false;       // Calls a function that writes and looks like a read.
+    bool forgets_all = false;      // DISCARD ALL, RESET.
+    bool registers = false;        // Reads and writes them.
+    bool names_in_blocks = false;  // Binds named statements inside of transactions.
+    bool sneaks = false;           // Calls a function that writes and looks like a read.
     bool cancels = false;
     bool vanishes = false;
     bool stops_reading = false;

@@ -118,7 +118,7 @@ void Wanderer::read_only_transaction() {
     for (std::uint64_t left = 1 + below(4); left > 0; --left) {
         if (chance(12))
             write_register();  // Refused everywhere.
-        else if (reads_prepared_ && chance(3))
+        else if (plan_.names_in_blocks && chance(3))
             read_register_prepared();
         else
             read_register();
