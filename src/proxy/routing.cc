@@ -66,10 +66,9 @@ bool Core::acquire_routed(Client& client) {
         return wait_for_node(client, route::Reason::NoPrimary, NodeId{});
     }
     route::Request request = request_of(client);
-    if (client.session == nullptr && cluster.view->primary) {
-        // A login may be answered by any node if there is no primary.
-        request.is_read = request.hint == sql::RouteHint::Replica;
-    } else if (client.session == nullptr) {
+    if (client.session == nullptr && !cluster.view->primary &&
+        tenant.config.pool_mode != config::PoolMode::Session) {
+        // Any node can answer a login if there is no primary; a session that keeps its server can't.
         request.is_read = true;
     }
     route::RouteRules rules = tenant.route_rules;
@@ -190,8 +189,14 @@ void Core::decline(Client& client, Server& server) {
         // Those who wait there want the same, and find the same: they follow the view, too.
         entry.pool.lost_leased();
         entry.pool.add_idle(server.id, now_);
-        wait_for_node(client, route::Reason::NoSample, client.tenant->cluster->view->primary);
-        return;
+        if (client.avoid) {
+            // Nothing else can: until the node has been looked at.
+            wait_for_node(client, route::Reason::NoSample, NodeId{});
+            return;
+        }
+        client.avoid = entry.node;
+        client.avoid_since = now_;
+        return to_pump_.push_back(client.id);
     }
     entry.pool.lost_leased();
     close_server(server, "its node is not the primary any more");

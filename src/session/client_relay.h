@@ -86,6 +86,7 @@ struct ClientSession::Relay {
     void send_named(Byte tag, std::string_view name);
     void answer_error(const wire::Refusal& refusal);
     void answer_error(const Bytes& error);
+    void fail_transaction();
     Expectation& expect(Expected kind);
 };
 

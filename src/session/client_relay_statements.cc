@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pgweir/wire/backend_messages.h"
+#include "pgweir/wire/frontend_messages.h"
 #include "session/client_relay.h"
 
 namespace pgweir::session {
@@ -150,6 +151,18 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     if (statement && !server->statements().is_certain(statement, server->unit())) return stall();
     if (!statement || !client.statements_->put(name, statement)) {
         answer_error({.reason = wire::RefusalReason::StatementMemory});
+        return size;
+    }
+    if (server->status() == wire::TransactionStatus::Failed && !statement->may_commit()) {
+        if (server->owes_ready()) {
+            // What ends the transaction may be on its way.
+            client.statements_->remove(name);
+            return stall();
+        }
+        // In a failed transaction nothing is parsed but what ends it; PostgreSQL says so.
+        client.statements_->remove(name);
+        send_parse(server_statement_name(0), definition);
+        expect(Expected::Parse).is_duplicate = true;
         return size;
     }
     if (server->statements().find(statement)) {
@@ -365,6 +378,8 @@ void ClientSession::Relay::answer_error(const wire::Refusal& refusal) {
 }
 
 void ClientSession::Relay::answer_error(const Bytes& error) {
+    const bool must_fail = server != nullptr && (server->is_in_transaction() ||
+                                                 server->is_unsynced() || !server->answers().empty());
     if (server == nullptr) {
         effects.send(client.id_, effects.keep(error));
     } else if (may_answer_now()) {
@@ -373,7 +388,18 @@ void ClientSession::Relay::answer_error(const Bytes& error) {
     } else {
         expect(Expected::LocalError).name = to_string(ByteView(error));
     }
+    if (must_fail) fail_transaction();
     client.skips_to_sync_ = true;
+}
+
+// The server does not know of the error, and what it has run since the last Sync, or in an open
+// transaction, must be rolled back all the same: it gets an error of its own. No statement has the
+// number 0.
+void ClientSession::Relay::fail_transaction() {
+    Bytes message;
+    wire::bind(message, "", server_statement_name(0));
+    send_scratch(effects.keep(message));
+    server->expect(Expected::Bind, Asker::Quiet);
 }
 
 std::string deallocated_name(std::string_view text) {

@@ -53,6 +53,16 @@ Expectation& ServerSession::expect(Expected kind, Asker asker) {
     return answers_.push(kind, asker);
 }
 
+bool ServerSession::owes_ready() const {
+    for (std::size_t i = 0; i < answers_.size(); ++i) {
+        const Expected kind = answers_[i].kind;
+        if (kind == Expected::Sync || kind == Expected::Query || kind == Expected::FunctionCall) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ServerSession::is_name_certain(std::string_view name) const {
     if (answers_.names_touched() == 0) return true;
     // Entries of this unit stand behind the last Sync: they share the message's fate.

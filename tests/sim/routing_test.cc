@@ -324,7 +324,7 @@ TEST_CASE("workers agree on what they know of the nodes") {
     CHECK(story.complaints() == "");
 }
 
-TEST_CASE("a session that keeps its server does not begin on a standby" * doctest::may_fail()) {
+TEST_CASE("a session that keeps its server does not begin on a standby") {
     ClusterSetup setup{.mode = "session"};
     WorldOptions options = with(setup);
     options.look_weather.delay_max = Duration::milliseconds(50);
@@ -340,8 +340,7 @@ TEST_CASE("a session that keeps its server does not begin on a standby" * doctes
 }
 
 // These two hold of every world; the swarm found them with registers.
-TEST_CASE("a statement that does not exist fails the transaction it is bound in" *
-          doctest::may_fail()) {
+TEST_CASE("a statement that does not exist fails the transaction it is bound in") {
     Story story(with(Setup{}));
     SimClient& alice = story.client("alice");
     story.ask(alice, "BEGIN");
@@ -353,8 +352,7 @@ TEST_CASE("a statement that does not exist fails the transaction it is bound in"
     CHECK(story.complaints() == "");
 }
 
-TEST_CASE("a failed transaction refuses to parse, though the server knows the statement" *
-          doctest::may_fail()) {
+TEST_CASE("a failed transaction refuses to parse, though the server knows the statement") {
     Story story(with(Setup{}));
     SimClient& alice = story.client("alice");
     SimClient& second = story.client("alice");

@@ -39,7 +39,7 @@ struct SessionRules {
     std::uint64_t client_statements_max = 10000;
     std::uint64_t message_bytes_max = 1U << 30;
     std::uint64_t buffered_bytes_max = 16U << 20;
-    SplitRules split;
+    SplitRules split = {};
 };
 
 // What a session wants of the routing of its units, beside what its database says.

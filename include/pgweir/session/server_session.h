@@ -86,6 +86,8 @@ class ServerSession {
     AnswerQueue& answers() { return answers_; }
     const AnswerQueue& answers() const { return answers_; }
     bool is_unsynced() const { return is_unsynced_; }
+    // A ReadyForQuery that was asked for has not come.
+    bool owes_ready() const;
     // COPY FROM STDIN waits for data.
     bool is_in_copy() const { return copy_in_; }
     // Somebody became another user here (SET SESSION AUTHORIZATION).

@@ -110,6 +110,10 @@ class Conversation {
                     is_leased_ = true;
                     client.begin_lease(server, effects_);
                     break;
+                case Need::Own:
+                    used += client.answer_own(bytes.subspan(used), own_answer,
+                                              is_leased_ ? &server : nullptr, effects_);
+                    break;
                 case Need::Terminate:
                     is_terminated = true;
                     return used;
@@ -150,6 +154,7 @@ class Conversation {
     std::uint32_t transactions = 0;
     std::string violation;
     std::optional<wire::Refusal> refusal;
+    LocalAnswer own_answer{.tag = "SET"};  // To what is pgweir's own.
     bool is_terminated = false;
     bool closes_client = false;
 
