@@ -15,6 +15,7 @@ struct ClusterSetup {
     unsigned pool_size = 2;
     std::string mode = "transaction";
     std::string routing{};   // More lines of [routing].
+    std::string timeouts{};  // Of [timeouts].
     std::string database{};  // Of [databases.app].
     bool catalog_lies = false;
     std::uint64_t seed = 1;
@@ -40,8 +41,8 @@ inline WorldOptions with(const ClusterSetup& setup) {
         "\n[routing]\nmax_replica_lag = \"1s\"\nslow_start = \"0s\"\n" + setup.routing +
         "[cluster]\nmonitor_user = \"monitor\"\nprobe_interval = \"50ms\"\n"
         "probe_timeout = \"200ms\"\nevidence_age_max = \"500ms\"\n"
-        "[databases.app]\nnodes = [" +
-        nodes + "]\n" + setup.database;
+        "[timeouts]\n" +
+        setup.timeouts + "[databases.app]\nnodes = [" + nodes + "]\n" + setup.database;
     return options;
 }
 

@@ -33,7 +33,7 @@ void Replication::plan_noise() {
 }
 
 void Replication::on_time(std::uint32_t, std::uint64_t) {
-    append();
+    if (primary_is_alive_) append();
     plan_noise();
 }
 

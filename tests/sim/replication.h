@@ -42,6 +42,8 @@ class Replication final : public Actor {
     // A crashed standby is consistent again some records before the place where it was (it replays
     // from its last restart point), and goes on from there.
     void restart(std::uint32_t standby, std::uint64_t records_back);
+    // A primary that is down or frozen makes no noise.
+    void set_primary_alive(bool is_alive) { primary_is_alive_ = is_alive; }
     // All weather is fine, nothing is paused.
     void heal();
 
@@ -67,6 +69,7 @@ class Replication final : public Actor {
     std::vector<Record> records_;
     std::vector<Standby> standbys_;
     WalPlace inserted_;
+    bool primary_is_alive_ = true;
 };
 
 }  // namespace pgweir::sim

@@ -14,6 +14,8 @@ RoutingWatch::Node& RoutingWatch::facts(std::uint32_t node) {
 void RoutingWatch::looked(const SimPostgres& node, Instant started, bool answered) {
     Node& seen = facts(node.number());
     if (answered) {
+        const bool had_gap = started > seen.evidence + bounds_.evidence_age_max;
+        if (!node.is_standby() && had_gap) primary_seen_since_ = agenda_.now();
         seen.evidence = std::max(seen.evidence, started);
         seen.failed = Instant::never();
     } else if (seen.failed.is_never()) {
@@ -28,12 +30,19 @@ void RoutingWatch::turn_begins(const SimPostgres& node, const Token& token) {
     const std::string story =
         "the read " + token_text(token) + " was sent to the standby " + node.name() + ", ";
     check_evidence(seen, story);
-    // The core knows the lag of the time of its evidence, from what it knew of the primary then.
-    const Duration unknown = bounds_.evidence_age_max * 2 + bounds_.margin;
-    if (bounds_.lag_max && node.lag() > bounds_.lag_max + unknown) {
-        transcript_.violation("I28: " + story + "which is " + std::to_string(node.lag().us) +
-                              " us behind");
-    }
+    check_lag(node, story);
+}
+
+// The core knows the lag of the time of its evidence, from what it had seen of the primary by then:
+// where that was not seen for long, nobody can say when it passed a place.
+void RoutingWatch::check_lag(const SimPostgres& node, const std::string& story) {
+    if (!bounds_.lag_max) return;
+    const Duration most = bounds_.lag_max + bounds_.evidence_age_max * 2 + bounds_.margin;
+    const bool primary_is_seen = agenda_.now() <= facts(0).evidence + bounds_.evidence_age_max;
+    if (!primary_is_seen || agenda_.now() < primary_seen_since_ + most) return;
+    if (node.lag() <= most) return;
+    transcript_.violation("I28: " + story + "which is " + std::to_string(node.lag().us) +
+                          " us behind");
 }
 
 void RoutingWatch::check_evidence(const Node& seen, const std::string& story) {

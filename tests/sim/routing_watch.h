@@ -44,11 +44,14 @@ class RoutingWatch {
     };
     Node& facts(std::uint32_t node);
     void check_evidence(const Node& facts, const std::string& story);
+    void check_lag(const SimPostgres& node, const std::string& story);
 
     const Agenda& agenda_;
     Transcript& transcript_;
     RoutingBounds bounds_;
     std::vector<Node> nodes_;
+    // Since when the primary was looked at without a gap.
+    Instant primary_seen_since_{};
 };
 
 }  // namespace pgweir::sim

@@ -67,11 +67,9 @@ void SimPostgres::crash(Duration down, Duration starting) {
     state_ = State::Down;
     ++incarnation_;
     starting_ = starting;
-    if (is_standby()) {
-        parts_.replication.pause(standby());
-        if (options_.goes_back_max > 0) {
-            parts_.replication.restart(standby(), parts_.random.below(options_.goes_back_max));
-        }
+    stops();
+    if (is_standby() && options_.goes_back_max > 0) {
+        parts_.replication.restart(standby(), parts_.random.below(options_.goes_back_max));
     }
     for (const Mourner& one : mourners_) parts_.agenda.after({}, *one.actor, one.what, number_);
     // A session's end changes the table of sessions.
@@ -94,7 +92,7 @@ void SimPostgres::freeze(Duration time) {
     if (frozen_) return;
     parts_.transcript.fault("node.freeze", incarnation_);
     frozen_ = true;
-    if (is_standby()) parts_.replication.pause(standby());
+    stops();
     parts_.agenda.after(time, *this, Thaw);
 }
 
@@ -140,11 +138,26 @@ void SimPostgres::heal() {
 
 void SimPostgres::came_up() {
     state_ = State::Up;
-    if (is_standby()) parts_.replication.resume(standby());
+    goes_on();
+}
+
+// What the node does by itself: replay, or the noise of a primary.
+void SimPostgres::stops() {
+    if (is_standby())
+        parts_.replication.pause(standby());
+    else
+        parts_.replication.set_primary_alive(false);
+}
+
+void SimPostgres::goes_on() {
+    if (is_standby())
+        parts_.replication.resume(standby());
+    else
+        parts_.replication.set_primary_alive(is_up() && !frozen_);
 }
 
 void SimPostgres::thaw() {
-    if (std::exchange(frozen_, false) && is_standby()) parts_.replication.resume(standby());
+    if (std::exchange(frozen_, false)) goes_on();
     for (const auto& [process, backend] : by_process_) backend->plan_work();
 }
 

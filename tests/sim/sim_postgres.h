@@ -103,6 +103,8 @@ class SimPostgres final : public Listener, public Actor {
     void signal(std::uint32_t process, std::uint32_t secret);
     SimBackend* pick(bool idle);
     void came_up();
+    void stops();
+    void goes_on();
     void thaw();
     std::uint32_t standby() const { return number_ - 1; }
 
