@@ -104,6 +104,7 @@ void Core::dispatch(Event& event) {
 // Work that events leave behind, so that no table changes under anybody's feet: clients whose
 // input goes on, pools that may ask for a permit again.
 void Core::finish_event() {
+    if (!late_leases_.empty()) end_late_leases();
     while (!to_pump_.empty() || !to_fail_.empty() || is_retry_wanted_ ||
            now_ >= clusters_deadline_) {
         clusters_timer();

@@ -138,6 +138,8 @@ class Core {
     void server_blocked(ServerId id, bool blocked);
     void leased_bytes(Server& server, ByteView bytes);
     void after_bytes(Server& server, Client* client, session::ServerNews& news);
+    static bool is_sending(const Client& client);
+    void end_late_leases();
     void settings_failed(Server& server, Client* client);
     void abandon(Server& server, Client& client, wire::Refusal refusal);
     void pause_server(Server& server, bool pause);
@@ -350,6 +352,7 @@ class Core {
 
     std::vector<ByteQueue> spare_inputs_;  // Empty, with their memory.
     std::vector<ClientId> to_pump_;        // Clients whose input goes on at the end of the event.
+    std::vector<ClientId> late_leases_;    // They end with the message that is being sent.
     std::vector<PoolEntry*> to_fail_;      // Pools whose waiters have no hope of a server.
     bool is_retry_wanted_ = false;         // A permit was freed here.
     // Pools, of whatever worker, that were refused a permit while no server was idle here.

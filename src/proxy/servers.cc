@@ -119,6 +119,12 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
     // A server that has begun to say something unasked keeps nobody waiting: see park().
     if (server.session->is_idle()) {
         if (mode != config::PoolMode::Session) {
+            // The other half of its message must not meet another server, nor another client's
+            // message this one (COPY data, after the COPY has failed).
+            if (is_sending(*client)) {
+                late_leases_.push_back(client->id);
+                return arm(*client);
+            }
             // It may not have read all that it was sent (a COPY that failed early): from now on
             // that is nothing the client has to wait for.
             if (server.is_output_blocked) pause_client(*client, false);
@@ -129,6 +135,27 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
         to_pump_.push_back(client->id);
     }
     arm(*client);
+}
+
+// Part of a message was passed on. What is held back until it is whole is in the session's input.
+bool Core::is_sending(const Client& client) {
+    return client.session->is_mid_frame() && client.session->input().empty();
+}
+
+// Clients whose servers were ready before they had sent the whole of a message.
+void Core::end_late_leases() {
+    for (ClientId id : std::exchange(late_leases_, {})) {
+        Client* client = clients_.find(id);
+        if (client == nullptr || !client->server || client->session == nullptr) continue;
+        Server& server = *servers_.find(client->server);
+        if (!server.session->is_idle()) continue;
+        if (is_sending(*client)) {
+            late_leases_.push_back(id);
+        } else {
+            if (server.is_output_blocked) pause_client(*client, false);
+            end_lease(*client, server);
+        }
+    }
 }
 
 // What pgweir put in front of the client's messages failed: they may have run with settings that

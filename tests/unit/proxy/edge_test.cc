@@ -72,6 +72,56 @@ TEST_CASE("a server that does not read what the last client sent is closed after
     CHECK(world.is_server_closed(one));
 }
 
+TEST_CASE("a lease does not end in the middle of a message to the server") {
+    ByHand world(kSettings);
+    const ClientId alice = world.connect();
+    const ServerId one = world.opened().at(0);
+    world.log_in(one);
+    const ClientId bob = world.connect();
+    world.say(alice, client::query("COPY t FROM STDIN"));
+    world.answer(one, server::copy_in());
+    const auto data = client::copy_data(std::string(100'000, 'x'));
+    testing::Said head;
+    testing::Said rest;
+    head.assign(data.begin(), data.begin() + 40'000);
+    rest.assign(data.begin() + 40'000, data.end());
+    world.say(alice, head);
+    world.asked(one);
+    world.answer(one, server::error("22P02") + server::ready());
+    world.say(bob, client::query("SELECT 1"));
+    CHECK(world.asked(one).empty());
+    world.say(alice, rest + client::query("SELECT 2"));
+    const Bytes asked = world.asked_bytes(one);
+    REQUIRE(asked.size() > rest.size());
+    const ByteView behind = ByteView(asked).subspan(rest.size());
+    CHECK(testing::told(testing::Speaker::Client, behind) == "Q(SELECT 2)");
+    world.answer(one, server::complete("SELECT 1") + server::ready());
+    CHECK(world.asked(one) == "Q(SELECT 1)");
+}
+
+TEST_CASE("a lease ends with the message that was on its way when the server was ready") {
+    ByHand world(kSettings);
+    const ClientId alice = world.connect();
+    const ServerId one = world.opened().at(0);
+    world.log_in(one);
+    const ClientId bob = world.connect();
+    world.say(alice, client::query("COPY t FROM STDIN"));
+    world.answer(one, server::copy_in());
+    const auto data = client::copy_data(std::string(100'000, 'x'));
+    for (std::size_t at = 0; at < data.size(); at += 10'000) {
+        testing::Said piece;
+        const std::size_t end = std::min(at + 10'000, data.size());
+        piece.assign(data.begin() + static_cast<std::ptrdiff_t>(at),
+                     data.begin() + static_cast<std::ptrdiff_t>(end));
+        world.say(alice, piece);
+        if (at == 50'000) world.answer(one, server::error("22P02") + server::ready());
+    }
+    world.asked(one);
+    world.say(bob, client::query("SELECT 1"));
+    CHECK(world.asked(one) == "Q(SELECT 1)");
+    CHECK(world.heard_text(alice).find("22P02") != std::string::npos);
+}
+
 TEST_CASE("who waits for a server when shutdown begins gets the first that logs in") {
     ByHand world(kSettings);
     const ClientId alice = world.connect();
