@@ -72,7 +72,8 @@ class PgweirProcess {
     std::filesystem::path folder() const { return folder_.path(); }
     std::string log() const;
 
-    // Open descriptors and resident memory, from /proc.
+    // Open descriptors and resident memory, from /proc. Sanitizers keep what was freed: with them
+    // there is no telling, and the answer is always 0.
     std::size_t open_files() const;
     std::size_t resident_kib() const;
 
