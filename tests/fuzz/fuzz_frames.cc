@@ -105,6 +105,12 @@ class Talk {
                                (was_leased && !talk_.is_leased()) || talk_.closes_client;
         }
         if (!talk_.violation.empty()) return false;
+        // The proxy keeps such a lease until the message has ended.
+        const bool is_sending = talk_.client.is_mid_frame() && talk_.client.input().empty();
+        if (was_leased && !talk_.is_leased() && is_sending) {
+            depends_on_cuts_ = true;
+            return false;
+        }
         check();
         return !talk_.is_over() && !talk_.closes_client;
     }
@@ -121,9 +127,11 @@ class Talk {
         said_.insert(said_.end(), bytes.begin(), bytes.end());
         while (said_.size() - said_at_ >= kHeaderBytes) {
             const std::size_t length = load_u32(said_.data() + said_at_ + 1);
-            if (length < 4 || said_.size() - said_at_ < 1 + length) return;
+            // A long message is passed on as it comes, and a server may answer before it ends.
             const Byte tag = said_[said_at_];
-            questions_ += tag == 'Q' || tag == 'S' || tag == 'F' ? 1 : 0;
+            if (!is_counted_) questions_ += tag == 'Q' || tag == 'S' || tag == 'F' ? 1 : 0;
+            is_counted_ = length < 4 || said_.size() - said_at_ < 1 + length;
+            if (is_counted_) return;
             said_at_ += 1 + length;
         }
     }
@@ -151,6 +159,7 @@ class Talk {
     Bytes said_;
     std::size_t said_at_ = 0;
     std::size_t questions_ = 0;
+    bool is_counted_ = false;  // The message at said_at_.
     Walk heard_;
     Walk asked_;
     bool is_last_ = false;
