@@ -210,6 +210,8 @@ void Core::take_view(ClusterEntry& entry, cluster::ClusterViewRef view) {
         const bool has_changed = node == nullptr || was == nullptr ||
                                  node->trouble != was->trouble || node->role != was->role;
         if (has_changed) reroute_waiters(*pool);
+        // Servers that nobody took, as they were younger than the last look (see decline).
+        while (const auto granted = pool->pool.grant_idle()) grant(*granted);
     }
 }
 

@@ -210,6 +210,9 @@ void Core::orphan(Server& server, bool mid_frame) {
         return drop_server(server, "its client left in the middle of a message", CloseMode::Abort);
     }
     session.disown_answers();
+    // What was kept for its client is of no use to the next one.
+    session.replay().drop_held();
+    session.replay().forget();
     server.phase = Server::Phase::Cleaning;
     server.clean_step = Server::CleanStep::Drain;
     if (!session.answers().empty()) start_cancel(server, ClientId{}, ClientId{}, 0);
