@@ -105,9 +105,15 @@ void Core::dispatch(Event& event) {
 // input goes on, pools that may ask for a permit again.
 void Core::finish_event() {
     if (!late_leases_.empty()) end_late_leases();
-    while (!to_pump_.empty() || !to_fail_.empty() || is_retry_wanted_ ||
+    while (!to_pump_.empty() || !to_refuse_.empty() || !to_fail_.empty() || is_retry_wanted_ ||
            now_ >= clusters_deadline_) {
         clusters_timer();
+        for (const auto& [id, refusal] : std::exchange(to_refuse_, {})) {
+            Client* client = clients_.find(id);
+            if (client != nullptr && client->is_waiting && client->waits_in == nullptr) {
+                refuse_waiting(*client, refusal);
+            }
+        }
         for (PoolEntry* entry : std::exchange(to_fail_, {})) {
             fail_waiters(*entry, trouble_refusal(*entry));
         }

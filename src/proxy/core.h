@@ -353,8 +353,9 @@ class Core {
     std::vector<ByteQueue> spare_inputs_;  // Empty, with their memory.
     std::vector<ClientId> to_pump_;        // Clients whose input goes on at the end of the event.
     std::vector<ClientId> late_leases_;    // They end with the message that is being sent.
-    std::vector<PoolEntry*> to_fail_;      // Pools whose waiters have no hope of a server.
-    bool is_retry_wanted_ = false;         // A permit was freed here.
+    std::vector<std::pair<ClientId, wire::Refusal>> to_refuse_;  // Clients that no node serves.
+    std::vector<PoolEntry*> to_fail_;  // Pools whose waiters have no hope of a server.
+    bool is_retry_wanted_ = false;     // A permit was freed here.
     // Pools, of whatever worker, that were refused a permit while no server was idle here.
     std::vector<std::pair<pool::PoolKey, pool::Scope>> unmet_needs_;
     std::size_t console_clients_ = 0;

@@ -23,6 +23,11 @@ constexpr Duration kHintPause = Duration::seconds(1);
 // How long a token waits for its sample.
 constexpr Duration kSampleWait = Duration::seconds(1);
 
+std::string text(Duration duration) {
+    if (duration.us % 1'000'000 == 0) return std::to_string(duration.us / 1'000'000) + "s";
+    return std::to_string(duration.us / 1000) + "ms";
+}
+
 }  // namespace
 
 // --- Which node ---------------------------------------------------------------------------------
@@ -68,7 +73,8 @@ bool Core::acquire_routed(Client& client) {
     route::Request request = request_of(client);
     if (client.session == nullptr && !cluster.view->primary &&
         tenant.config.pool_mode != config::PoolMode::Session) {
-        // Any node can answer a login if there is no primary; a session that keeps its server can't.
+        // Any node can answer a login if there is no primary; a session that keeps its server
+        // can't.
         request.is_read = true;
     }
     route::RouteRules rules = tenant.route_rules;
@@ -121,16 +127,16 @@ bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise)
             reason == route::Reason::NoSample ? kSampleWait : tenant.config.replica_wait;
         deadline = std::min(deadline, client.routed_at + patience);
     }
-    if (deadline <= now_) {
-        if (!otherwise) {
-            refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
-                                   .subject = tenant.database,
-                                   .limit = std::to_string(wait_max.us / 1'000'000) + "s",
-                                   .detail = why_no_node(tenant)});
-            return false;
-        }
+    if (deadline <= now_ && otherwise) {
         client.has_waited_enough = true;
         return acquire_routed(client);
+    }
+    if (deadline <= now_) {
+        refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
+                               .subject = tenant.database,
+                               .limit = text(wait_max),
+                               .detail = why_no_node(tenant)});
+        return false;
     }
     client.is_waiting = true;
     client.waits_in = nullptr;
@@ -154,9 +160,13 @@ std::string Core::why_no_node(const Tenant& tenant) const {
     return why;
 }
 
+// At the end of the event: the unit may stand in the bytes that are being handed on just now.
 void Core::refuse_routed(Client& client, wire::Refusal refusal) {
     if (client.session == nullptr) return refuse(client, std::move(refusal));
-    refuse_waiting(client, refusal);
+    client.is_waiting = true;
+    client.waits_in = nullptr;
+    client.session->wait();
+    to_refuse_.emplace_back(client.id, std::move(refusal));
 }
 
 // The node of a server may have changed its role since its pool was chosen. And a server that

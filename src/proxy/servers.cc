@@ -384,6 +384,7 @@ void Core::forget_server(Server& server, const std::string& reason) {
             begin_greeting(*client);
         } else if (client->session != nullptr) {
             end_load(*client);
+            client->routed_at = Instant{};
             if (record->session->replay().is_active()) note_retry(*client, *record);
             if (!client->session->server_lost(*record->session, entry.pool.key().text(),
                                               *effects_)) {

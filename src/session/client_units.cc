@@ -248,10 +248,11 @@ ClientSession::Relay::Begun ClientSession::Relay::send_unit(ByteView bytes, IsFi
     const UnitFacts& facts = client.unit_;
     const bool in_block = client.block_ == Block::Open || server->is_in_transaction();
     Replay& replay = server->replay();
-    const bool may_be_taken_back = facts.is_whole && facts.only_reads && !facts.leaves_state &&
-                                   !in_block && facts.bytes <= Replay::kCopyBytesMax &&
-                                   facts.bytes <= bytes.size() &&
-                                   (is_first == IsFirst::Yes || replay.is_active());
+    // On a standby nothing can be written: whatever a function does there, it can be done again.
+    const bool may_be_taken_back =
+        server->is_standby() && facts.is_whole && facts.only_reads && !facts.leaves_state &&
+        !in_block && facts.bytes <= Replay::kCopyBytesMax && facts.bytes <= bytes.size() &&
+        (is_first == IsFirst::Yes || replay.is_active());
     if (may_be_taken_back) {
         if (!replay.has_room(facts.bytes)) return {.go = false, .taken = stall()};
         replay.add(bytes.first(facts.bytes));
