@@ -38,8 +38,10 @@ RunResult run_swarm(const RunRequest& request) {
     std::vector<std::unique_ptr<Wanderer>> wanderers;
     for (std::uint32_t i = 0; i < draw.wanderers; ++i) {
         wanderers.push_back(std::make_unique<Wanderer>(world, draw_wanderer(draw, random)));
+        // Most clients of a cluster come when its nodes are known, some before.
+        const std::uint64_t latest = world.nodes() > 1 ? 400'000 : 5000;
         wanderers.back()->start(
-            Duration::microseconds(static_cast<std::int64_t>(random.below(5000))));
+            Duration::microseconds(static_cast<std::int64_t>(random.below(latest))));
     }
     std::unique_ptr<Chaos> chaos;
     if (draw.fates.node && world.nodes() == 1) chaos = std::make_unique<Chaos>(world);
