@@ -275,11 +275,33 @@ std::size_t ClientSession::Relay::copy(Byte tag, ByteView bytes, std::size_t siz
     return forward(bytes, size);
 }
 
+// The statement that a Bind or Describe names, if there is a name and no statement.
+std::optional<std::string_view> ClientSession::Relay::missing_statement(Byte tag, ByteView body,
+                                                                        std::size_t size) const {
+    std::string_view name;
+    if (tag == 'B') {
+        const auto head = wire::read_bind_head(body, size);
+        if (!head) return std::nullopt;
+        name = head->statement;
+    } else if (tag == 'D') {
+        const auto target = wire::read_describe(body);
+        if (!target || target->kind != wire::TargetKind::Statement) return std::nullopt;
+        name = target->name;
+    }
+    if (name.empty() || find(name) || !client.rules_->carries_statements) return std::nullopt;
+    return name;
+}
+
 std::size_t ClientSession::Relay::in_lost_transaction(Byte tag, ByteView bytes, std::size_t size) {
     if (tag == 'X') return need(Need::Terminate);
     const std::size_t there = std::min(size, bytes.size());
     Bytes out;
-    client.lost_->answer(tag, bytes.subspan(kHeaderBytes, there - kHeaderBytes), out);
+    const ByteView body = bytes.subspan(kHeaderBytes, there - kHeaderBytes);
+    if (const auto missing = missing_statement(tag, body, size - kHeaderBytes)) {
+        client.lost_->answer_unknown(*missing, out);
+    } else {
+        client.lost_->answer(tag, body, out);
+    }
     if (!out.empty()) effects.send(client.id_, effects.keep(out));
     if (client.lost_->is_over()) client.lost_.reset();
     return drop(bytes, size);

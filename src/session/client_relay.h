@@ -3,6 +3,9 @@
 // will owe for it.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 #include "pgweir/session/client_session.h"
 #include "pgweir/wire/frontend_messages.h"
 
@@ -68,6 +71,8 @@ struct ClientSession::Relay {
     std::size_t bind(ByteView bytes, std::size_t size);
     std::size_t describe(ByteView bytes, std::size_t size);
     std::size_t close(ByteView bytes, std::size_t size);
+    std::optional<std::string_view> missing_statement(Byte tag, ByteView body,
+                                                      std::size_t size) const;
     std::size_t in_lost_transaction(Byte tag, ByteView bytes, std::size_t size);
 
     StatementRef find(std::string_view name) const;

@@ -154,16 +154,17 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
         return size;
     }
     if (server->status() == wire::TransactionStatus::Failed && !statement->may_commit()) {
-        if (server->owes_ready()) {
-            // What ends the transaction may be on its way.
-            client.statements_->remove(name);
-            return stall();
-        }
         // In a failed transaction nothing is parsed but what ends it; PostgreSQL says so.
         client.statements_->remove(name);
+        if (server->owes_ready()) return stall();
         send_parse(server_statement_name(0), definition);
         expect(Expected::Parse).is_duplicate = true;
         return size;
+    }
+    if (server->statements().find(statement) && server->owes_ready()) {
+        // Whether a transaction has failed by then is not known yet.
+        client.statements_->remove(name);
+        return stall();
     }
     if (server->statements().find(statement)) {
         // Another client, or this one under another name, has it prepared there already.
@@ -218,6 +219,7 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
     }
     const StatementRef statement = find(head->statement);
     if (!statement) {
+        if (server->owes_ready()) return stall();
         answer_error({.reason = wire::RefusalReason::StatementUnknown,
                       .subject = std::string(head->statement)});
         return drop(bytes, size);
@@ -262,6 +264,7 @@ std::size_t ClientSession::Relay::describe(ByteView bytes, std::size_t size) {
     }
     const StatementRef statement = find(target->name);
     if (!statement) {
+        if (server->owes_ready()) return stall();
         answer_error({.reason = wire::RefusalReason::StatementUnknown,
                       .subject = std::string(target->name)});
         return size;
@@ -378,8 +381,9 @@ void ClientSession::Relay::answer_error(const wire::Refusal& refusal) {
 }
 
 void ClientSession::Relay::answer_error(const Bytes& error) {
-    const bool must_fail = server != nullptr && (server->is_in_transaction() ||
-                                                 server->is_unsynced() || !server->answers().empty());
+    const bool must_fail =
+        server != nullptr &&
+        (server->is_in_transaction() || server->is_unsynced() || !server->answers().empty());
     if (server == nullptr) {
         effects.send(client.id_, effects.keep(error));
     } else if (may_answer_now()) {

@@ -80,6 +80,17 @@ void LostTransaction::ready(Bytes& out) {
     is_over_ = ended_;
 }
 
+void LostTransaction::answer_unknown(std::string_view statement, Bytes& out) {
+    if (skips_to_sync_) return;
+    if (announcement_.empty()) {
+        wire::append(out, wire::Refusal{.reason = wire::RefusalReason::StatementUnknown,
+                                        .subject = std::string(statement)});
+    } else {
+        fail(out);
+    }
+    skips_to_sync_ = true;
+}
+
 void LostTransaction::answer(Byte tag, ByteView body, Bytes& out) {
     if (skips_to_sync_ && tag != 'S') return;
     if (ends_at_ == EndsAt::Sync && tag != 'S') {

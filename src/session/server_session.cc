@@ -55,6 +55,7 @@ Expectation& ServerSession::expect(Expected kind, Asker asker) {
 
 bool ServerSession::owes_ready() const {
     for (std::size_t i = 0; i < answers_.size(); ++i) {
+        if (answers_[i].asker != Asker::Client) continue;
         const Expected kind = answers_[i].kind;
         if (kind == Expected::Sync || kind == Expected::Query || kind == Expected::FunctionCall) {
             return true;

@@ -50,7 +50,7 @@ std::string settings_text(const Draw& draw, Random& random) {
 void draw_registers(const Draw& draw, Random& random, WandererPlan& plan) {
     plan.registers = true;
     plan.sneaks = random.one_in(2);
-    plan.names_in_blocks = draw.world.direct;
+    plan.names_in_blocks = true;
     if (!draw.world.direct) return;
     plan.client.node = static_cast<std::uint32_t>(random.below(draw.world.standbys + 1));
     if (plan.client.node == 0) return;

@@ -86,7 +86,7 @@ class ServerSession {
     AnswerQueue& answers() { return answers_; }
     const AnswerQueue& answers() const { return answers_; }
     bool is_unsynced() const { return is_unsynced_; }
-    // A ReadyForQuery that was asked for has not come.
+    // A ReadyForQuery that the client has asked for has not come.
     bool owes_ready() const;
     // COPY FROM STDIN waits for data.
     bool is_in_copy() const { return copy_in_; }
