@@ -259,7 +259,9 @@ std::string AnswerCheck::error_instead(ByteView body) {
     expected_.pop_front();  // The error itself has come.
     status_may_differ_ = sqlstate.starts_with("08") || sqlstate.starts_with("57P") ||
                          sqlstate == "40001" || sqlstate == "53300" || sqlstate == "25P03";
-    lost_transaction_ = lost_transaction_ || status_may_differ_;
+    // A unit that is cancelled in line fails a transaction that no server knows of yet, as one that
+    // is lost: savepoints of it are nowhere.
+    lost_transaction_ = lost_transaction_ || status_may_differ_ || sqlstate == "57014";
     if (status_may_differ_ && model_.status() == 'E') {
         model_.lose_transaction('E');  // Its savepoints are gone, too.
         model_.take_deeds();
