@@ -76,9 +76,7 @@ std::size_t ClientSession::Relay::parse(ByteView bytes, std::size_t size) {
     }
     const ByteView definition = body.subspan(message->statement.size() + 1);
     if (client.is_split() && !client.unit_.is_whole) {
-        note_statement(client.rules_->split.judge->classifier.classify(
-                           {.text = message->text, .catalog = client.rules_->split.catalog.get()}),
-                       message->text);
+        note_statement(judge_text(message->text, client.unit_context()), message->text);
     }
     close_leftovers();
     return message->statement.empty() ? parse_unnamed(bytes, size, definition)

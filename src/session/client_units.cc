@@ -149,13 +149,12 @@ void ClientSession::learn_write() {
     const Unit unit = judge_unit(input_.view(), context);
     if (unit.text.empty()) return;
     ++rules_->split.judge->epoch;
+    const TextRules& rules = wanted_->text_rules();
     rules_->split.judge->classifier.learn_write(
         {.text = unit.text,
          .catalog = rules_->split.catalog.get(),
-         .standard_conforming_strings = [&] {
-             const Parameter* known = wanted_->find("standard_conforming_strings");
-             return known == nullptr || known->value == "on";
-         }()});
+         .standard_conforming_strings = rules.standard_conforming_strings,
+         .is_ascii_transparent = rules.is_ascii_transparent});
 }
 
 // --- The relay's side ---------------------------------------------------------------------------
@@ -193,9 +192,8 @@ std::size_t ClientSession::Relay::answer_transaction_step(ByteView bytes, const 
 
 void ClientSession::Relay::defer(const Unit& unit) {
     DeferredBegin& begin = *client.deferred_;
-    const Parameter* read_only = client.wanted_->find("default_transaction_read_only");
     if (begin.sql.empty()) {
-        begin.is_read_only = read_only != nullptr && read_only->value == "on";
+        begin.is_read_only = client.wanted_->text_rules().default_read_only;
     } else {
         begin.sql += "\n;";  // On a line of its own: a comment may end the one before.
     }

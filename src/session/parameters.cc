@@ -5,6 +5,7 @@
 #include <array>
 
 #include "pgweir/session/statements.h"
+#include "pgweir/sql/classifier.h"
 
 namespace pgweir::session {
 
@@ -81,7 +82,20 @@ const Parameter* ParameterSet::find(std::string_view name) const {
     return at != parameters_.end() && same_parameter_name(at->name, name) ? &*at : nullptr;
 }
 
+TextRules ParameterSet::find_text_rules() const {
+    auto is = [this](std::string_view name, std::string_view value) {
+        const Parameter* known = find(name);
+        return known != nullptr && known->value == value;
+    };
+    const Parameter* encoding = find("client_encoding");
+    return {.standard_conforming_strings = !is("standard_conforming_strings", "off"),
+            .is_ascii_transparent =
+                encoding == nullptr || sql::Classifier::is_ascii_transparent(encoding->value),
+            .default_read_only = is("default_transaction_read_only", "on")};
+}
+
 void ParameterSet::put(std::string_view name, std::string_view value, bool is_reported) {
+    text_rules_.reset();
     auto at = std::lower_bound(
         parameters_.begin(), parameters_.end(), name,
         [](const Parameter& p, std::string_view n) { return compare_names(p.name, n) < 0; });
@@ -94,6 +108,7 @@ void ParameterSet::put(std::string_view name, std::string_view value, bool is_re
 }
 
 void ParameterSet::remove(std::string_view name) {
+    text_rules_.reset();
     std::erase_if(parameters_,
                   [name](const Parameter& p) { return same_parameter_name(p.name, name); });
 }

@@ -31,15 +31,12 @@ std::string_view text_of(ByteView body) {
     return text.substr(0, text.find('\0'));
 }
 
-bool is_on(const UnitContext& context, std::string_view parameter, bool otherwise) {
-    const Parameter* known = context.parameters.find(parameter);
-    return known != nullptr ? known->value == "on" : otherwise;
-}
-
 sql::Classifier::Question question(std::string_view text, const UnitContext& context) {
-    return {.text = text,
-            .catalog = context.rules.catalog.get(),
-            .standard_conforming_strings = is_on(context, "standard_conforming_strings", true)};
+    return {
+        .text = text,
+        .catalog = context.rules.catalog.get(),
+        .standard_conforming_strings = context.parameters.text_rules().standard_conforming_strings,
+        .is_ascii_transparent = context.parameters.text_rules().is_ascii_transparent};
 }
 
 bool is_read_only_begin(const sql::Verdict& verdict, const UnitContext& context) {
@@ -47,7 +44,7 @@ bool is_read_only_begin(const sql::Verdict& verdict, const UnitContext& context)
     if (verdict.access != sql::TransactionAccess::Unsaid) {
         return verdict.access == sql::TransactionAccess::ReadOnly;
     }
-    return is_on(context, "default_transaction_read_only", false);
+    return context.parameters.text_rules().default_read_only;
 }
 
 bool is_control(const sql::Verdict& verdict) {
@@ -147,9 +144,7 @@ class BatchJudge {
             is_strange_ = true;
             return;
         }
-        const Known known{
-            context_.rules.judge->classifier.classify(question(message->text, context_)),
-            message->text};
+        const Known known{judge_text(message->text, context_), message->text};
         if (!statements_.put(message->statement, known)) is_strange_ = true;
         parsed_ = known;
         ++parsed_count_;
@@ -252,8 +247,7 @@ Unit judge_query(ByteView bytes, const UnitContext& context) {
     const std::size_t size = whole_message(bytes);
     if (size == 0) return unit;
     unit.text = text_of(body_of(bytes.first(size)));
-    const sql::Verdict verdict =
-        context.rules.judge->classifier.classify(question(unit.text, context));
+    const sql::Verdict verdict = judge_text(unit.text, context);
     unit.facts = {.bytes = static_cast<std::uint32_t>(size),
                   .is_whole = true,
                   .is_read = verdict.is_read,
@@ -270,14 +264,18 @@ Unit judge_query(ByteView bytes, const UnitContext& context) {
 
 }  // namespace
 
+sql::Verdict judge_text(std::string_view text, const UnitContext& context) {
+    return context.rules.judge->classifier.classify(question(text, context));
+}
+
 const sql::Verdict& verdict_of(const Statement& statement, const UnitContext& context) {
     const std::uint64_t generation =
         context.rules.catalog != nullptr ? context.rules.catalog->generation() : 0;
+    const TextRules& rules = context.parameters.text_rules();
     const Statement::Judged stamp{generation, context.rules.judge->epoch,
-                                  is_on(context, "standard_conforming_strings", true)};
+                                  rules.standard_conforming_strings, rules.is_ascii_transparent};
     if (!(statement.judged() == stamp)) {
-        statement.judge(
-            stamp, context.rules.judge->classifier.classify(question(statement.text(), context)));
+        statement.judge(stamp, judge_text(statement.text(), context));
     }
     return statement.verdict();
 }

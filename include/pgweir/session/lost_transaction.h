@@ -29,8 +29,8 @@ class LostTransaction {
 
     // Answers one whole message into `out`. Not for Terminate.
     void answer(Byte tag, ByteView body, Bytes& out);
-    // As that, for a Bind or Describe of a statement that the client does not have: PostgreSQL looks
-    // for it before it looks at the transaction.
+    // As that, for a Bind or Describe of a statement that the client does not have: PostgreSQL
+    // looks for it before it looks at the transaction.
     void answer_unknown(std::string_view statement, Bytes& out);
     // The client heard of an error in this batch: its messages up to Sync are skipped.
     void skip() { skips_to_sync_ = true; }

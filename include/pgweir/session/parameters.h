@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,6 +26,13 @@ struct Parameter {
     bool operator==(const Parameter&) const = default;
 };
 
+// What parameters say of how statements are to be read.
+struct TextRules {
+    bool standard_conforming_strings = true;
+    bool is_ascii_transparent = true;  // Of client_encoding.
+    bool default_read_only = false;    // default_transaction_read_only
+};
+
 // Sorted by name without regard to case, as PostgreSQL compares parameter names.
 class ParameterSet {
  public:
@@ -33,11 +41,19 @@ class ParameterSet {
     void remove(std::string_view name);
     const std::vector<Parameter>& all() const { return parameters_; }
     bool empty() const { return parameters_.empty(); }
-    bool operator==(const ParameterSet&) const = default;
+    bool operator==(const ParameterSet& other) const { return parameters_ == other.parameters_; }
     std::uint64_t hash() const;
+    // Asked for with every statement: found once for each set.
+    const TextRules& text_rules() const {
+        if (!text_rules_) text_rules_ = find_text_rules();
+        return *text_rules_;
+    }
 
  private:
+    TextRules find_text_rules() const;
+
     std::vector<Parameter> parameters_;
+    mutable std::optional<TextRules> text_rules_;
 };
 
 using ParametersRef = std::shared_ptr<const ParameterSet>;

@@ -41,6 +41,7 @@ class Statement {
         std::uint64_t catalog_generation = ~std::uint64_t{0};
         std::uint64_t epoch = 0;
         bool standard_conforming_strings = true;
+        bool is_ascii_transparent = true;
         bool operator==(const Judged&) const = default;
     };
     const Judged& judged() const { return judged_; }

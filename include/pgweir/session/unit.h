@@ -69,6 +69,8 @@ struct UnitContext {
 // REQUIRES: rules.judge. `bytes` begin with a message that begins a unit, its header complete.
 Unit judge_unit(ByteView bytes, const UnitContext& context);
 
+// The verdict of one text.
+sql::Verdict judge_text(std::string_view text, const UnitContext& context);
 // The verdict of a statement, remembered with it.
 const sql::Verdict& verdict_of(const Statement& statement, const UnitContext& context);
 
