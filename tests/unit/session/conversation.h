@@ -55,6 +55,12 @@ class Conversation {
         transactions += news.transactions;
         if (violation.empty()) violation = news.violation;
         closes_client = closes_client || news.closes_client;
+        if (news.refused_unit) {
+            refused = news.refusal_sqlstate;
+            client.take_back(server, Replay::From::Front);
+            is_leased_ = false;
+            return;
+        }
         if (!violation.empty()) return;
         if (is_leased_ && server.is_ready()) {
             client.end_lease();
@@ -153,6 +159,7 @@ class Conversation {
     std::uint32_t queries = 0;
     std::uint32_t transactions = 0;
     std::string violation;
+    std::string refused;  // The SQLSTATE with which a standby refused a unit.
     std::optional<wire::Refusal> refusal;
     LocalAnswer own_answer{.tag = "SET"};  // To what is pgweir's own.
     bool is_terminated = false;
@@ -160,6 +167,7 @@ class Conversation {
 
     StatementDirectory& statements() { return statements_; }
     ParameterDirectory& parameters() { return parameters_; }
+    EffectList& effects() { return effects_; }
     const SessionRules& rules() const { return rules_; }
 };
 
