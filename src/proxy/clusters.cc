@@ -135,7 +135,37 @@ void Core::observe(ClusterEntry& entry, const std::string& database,
     clusters_deadline_ = now_;
 }
 
+// After a reload: databases may have other nodes, or be observed otherwise.
+void Core::configure_clusters() {
+    std::map<std::string, std::unique_ptr<ClusterEntry>> before = std::exchange(clusters_, {});
+    for (const auto& [name, database] : settings_->databases()) {
+        const config::EffectivePool config = settings_->pool_for(name, {});
+        if (config.nodes.size() < 2) continue;
+        auto known = before.find(key_of(config.nodes));
+        if (known == before.end()) {
+            cluster_of(name, config);
+            continue;
+        }
+        ClusterEntry& entry = *known->second;
+        clusters_.insert(before.extract(known));
+        if (entry.observed != nullptr) observe(entry, name, config.nodes);
+    }
+    for (auto& [key, gone] : before) {
+        if (gone->observed == nullptr || gone->view == nullptr) continue;
+        for (const cluster::NodeView& node : gone->view->nodes) effects_->push(ForgetNode{node.id});
+    }
+    gone_clusters_ = std::move(before);
+}
+
+// Nobody refers to them any more; who waited for them goes on.
+void Core::forget_gone_clusters() {
+    for (auto& [key, gone] : std::exchange(gone_clusters_, {})) {
+        for (ClientId id : gone->waiting) view_waiter_goes_on(id);
+    }
+}
+
 std::size_t Core::place_of(const ClusterEntry& entry, NodeId node) const {
+    if (entry.view == nullptr) return 0;  // As are its tables: empty.
     std::size_t place = 0;
     while (place < entry.view->nodes.size() && entry.view->nodes[place].id != node) ++place;
     return place;
@@ -219,8 +249,8 @@ void Core::wait_for_view(ClusterEntry& entry, ClientId id) {
     entry.waiting.push_back(id);
 }
 
-void Core::stop_waiting_for_view(ClusterEntry& entry, ClientId id) {
-    std::erase(entry.waiting, id);
+void Core::stop_waiting_for_view(ClientId id) {
+    for (auto& [key, entry] : clusters_) std::erase(entry->waiting, id);
 }
 
 void Core::view_waiter_goes_on(ClientId id) {

@@ -156,7 +156,7 @@ void Core::on_woken() {
     while (const auto key = route_timers_.expire(now_)) {
         Client* client = clients_.find(ClientId{*key});
         if (client == nullptr || !client->is_waiting || client->waits_in != nullptr) continue;
-        stop_waiting_for_view(*client->tenant->cluster, client->id);
+        stop_waiting_for_view(client->id);
         view_waiter_goes_on(client->id);
     }
     while (const auto key = pool_timers_.expire(now_)) {

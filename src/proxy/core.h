@@ -222,6 +222,8 @@ class Core {
 
     // --- clusters.cc
     void configure_cluster(Tenant& tenant);
+    void configure_clusters();
+    void forget_gone_clusters();
     ClusterEntry& cluster_of(const std::string& database, const config::EffectivePool& config);
     void observe(ClusterEntry& entry, const std::string& database,
                  const std::vector<NodeAddress>& nodes);
@@ -235,7 +237,7 @@ class Core {
     void suspect(const PoolEntry& entry, cluster::Suspicion why);
     void suspect(ClusterEntry& entry, NodeId node, cluster::Suspicion why);
     void wait_for_view(ClusterEntry& entry, ClientId id);
-    void stop_waiting_for_view(ClusterEntry& entry, ClientId id);
+    void stop_waiting_for_view(ClientId id);
     void view_waiter_goes_on(ClientId id);
     // Waiters of a pool whose node does not serve them any more find another.
     void reroute_waiters(PoolEntry& entry);
@@ -339,6 +341,7 @@ class Core {
     std::uint64_t last_errand_ = 0;
     session::Judge judge_;
     std::map<std::string, std::unique_ptr<ClusterEntry>> clusters_;
+    std::map<std::string, std::unique_ptr<ClusterEntry>> gone_clusters_;  // During a reload.
     std::map<std::string, std::unique_ptr<CatalogEntry>> catalogs_;
     std::uint64_t last_catalog_ = 0;
     std::uint64_t last_node_ = 0;

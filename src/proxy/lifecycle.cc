@@ -14,6 +14,7 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
     users_.replace(build_users(*settings_),
                    {.found_lifetime = settings_->general.auth_query_cache()});
     statements_.set_bytes_max(settings_->limits.prepared_statements_memory().bytes);
+    configure_clusters();
     for (auto& [name, tenant] : tenants_) {
         const config::EffectivePool before = tenant->config;
         configure(*tenant);
@@ -46,6 +47,7 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
             if (!is_current) move_waiters(*entry, *tenant);
         }
     }
+    forget_gone_clusters();
     for (auto& [key, entry] : pools_) {
         open_servers(*entry);
         // Deadlines may be earlier than the timer that is set.

@@ -270,9 +270,10 @@ void Core::begin_load(Client& client, NodeId node) {
 
 void Core::end_load(Client& client) {
     if (!client.load_node) return;
+    const NodeId node = std::exchange(client.load_node, NodeId{});
+    if (client.tenant->cluster == nullptr) return;  // A reload took the other nodes away.
     ClusterEntry& cluster = *client.tenant->cluster;
-    const std::size_t place = place_of(cluster, client.load_node);
-    client.load_node = NodeId{};
+    const std::size_t place = place_of(cluster, node);
     if (place == cluster.loads.size()) return;
     route::NodeLoad& load = cluster.loads[place];
     if (load.outstanding > 0) --load.outstanding;
