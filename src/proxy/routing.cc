@@ -175,8 +175,14 @@ void Core::refuse_routed(Client& client, wire::Refusal refusal) {
 bool Core::may_serve(const Client& client, const Server& server) {
     ClusterEntry* cluster = client.tenant->cluster;
     if (cluster == nullptr || cluster->view == nullptr || cluster->view->is_blind) return true;
+    const cluster::NodeView* node = cluster->view->find(server.pool->node);
     if (!client.leases_for_read) {
         if (!server.session->is_standby()) return true;
+        // A promotion is told with the next answer only; a look has seen it since.
+        if (node != nullptr && node->role == cluster::Role::Primary &&
+            node->evidence_at > server.used_at && node->incarnation_since <= server.logged_in_at) {
+            return true;
+        }
         suspect(*server.pool, cluster::Suspicion::RoleReport);
         return false;
     }
@@ -184,7 +190,6 @@ bool Core::may_serve(const Client& client, const Server& server) {
         client.session->route().consistency == sql::Consistency::Eventual) {
         return true;
     }
-    const cluster::NodeView* node = cluster->view->find(server.pool->node);
     if (node == nullptr || node->evidence_at >= server.logged_in_at) return node != nullptr;
     want_look(*cluster, node->id);
     return false;
