@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 #include "fuzz/session_server.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "pgweir/base/assert.h"
@@ -85,6 +86,12 @@ std::vector<Frame> HonestServer::hear(ByteView bytes) {
         requests_.push_back(frame);
     }
     return heard;
+}
+
+bool HonestServer::owes_nothing() const {
+    return std::all_of(requests_.begin(), requests_.end(), [](const Frame& request) {
+        return request.tag == 'd' || request.tag == 'c' || request.tag == 'f' || request.tag == 'H';
+    });
 }
 
 Bytes HonestServer::answer() {

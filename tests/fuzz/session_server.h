@@ -43,7 +43,7 @@ class HonestServer {
     bool has_requests() const { return !requests_.empty(); }
     // Everything is answered and nothing is open: another client may be served.
     bool is_idle() const {
-        return requests_.empty() && unread_.empty() && status_ == 'I' && copy_ == Copy::None &&
+        return owes_nothing() && unread_.empty() && status_ == 'I' && copy_ == Copy::None &&
                !is_skipping_ && !is_unsynced_;
     }
     // It will say no more and closes the connection.
@@ -53,6 +53,8 @@ class HonestServer {
     void forget_askers() { names_askers_ = false; }
 
  private:
+    // Flush, and COPY data when there is no COPY, are ignored.
+    bool owes_nothing() const;
     enum class Copy { None, Simple, Extended };
     struct Portal {
         std::string statement;
