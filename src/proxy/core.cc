@@ -65,8 +65,15 @@ void Core::log(LogLevel level, std::string text) {
 void Core::handle(Event& event, Instant now, EffectList& effects) {
     now_ = now;
     effects_ = &effects;
-    dispatch(event);
-    finish_event();
+    // Nearly all events are one of these two.
+    if (auto* said = std::get_if<ClientBytes>(&event)) {
+        client_bytes(said->client, said->bytes);
+    } else if (auto* answered = std::get_if<ServerBytes>(&event)) {
+        server_bytes(answered->server, answered->bytes);
+    } else {
+        dispatch(event);
+    }
+    if (has_leftovers()) finish_event();
     effects_ = nullptr;
 }
 
