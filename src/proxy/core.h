@@ -57,9 +57,9 @@ class Core {
     // --- core.cc
     void dispatch(Event& event);
     bool has_leftovers() const {
-        return !to_pump_.empty() || !to_fail_.empty() || is_retry_wanted_ ||
-               !late_leases_.empty() || !freed_server_ids_.empty() || !orders_.empty() ||
-               life_ != Life::Running;
+        return !to_pump_.empty() || !to_refuse_.empty() || !to_fail_.empty() || is_retry_wanted_ ||
+               now_ >= clusters_deadline_ || !late_leases_.empty() || !freed_server_ids_.empty() ||
+               !orders_.empty() || life_ != Life::Running;
     }
     void finish_event();
     void on_woken();

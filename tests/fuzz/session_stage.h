@@ -102,6 +102,7 @@ class Stage {
     void run(OpenServer& effect);
     void run(LookAtNode&) {}
     void run(ForgetNode&) {}
+    void run(ResolveNode&) {}
     void run(Post& effect);
     void run(WriteLog&) {}
     void run(AskProcess& effect);
