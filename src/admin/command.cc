@@ -152,6 +152,18 @@ std::optional<std::string> argument_of(const CommandSpec& spec, std::span<const 
     return rest[0].text;
 }
 
+Refusal forbidden(const CommandSpec& spec) {
+    return {.reason = RefusalReason::ConsolePermission,
+            .subject = std::string(spec.words),
+            .value = std::string(option_of(spec.needs.role))};
+}
+
+Refusal wants_usage(const CommandSpec& spec) {
+    return {.reason = RefusalReason::ConsoleFailed,
+            .subject = std::string(spec.words),
+            .detail = "It is written " + usage_of(spec) + "."};
+}
+
 Result<Statement, Refusal> parse_statement(const Tokens& tokens, Role role) {
     std::size_t matched = 0;
     const CommandSpec* spec = find_command(tokens, matched);
@@ -159,23 +171,62 @@ Result<Statement, Refusal> parse_statement(const Tokens& tokens, Role role) {
     const auto argument = argument_of(*spec, std::span(tokens).subspan(matched));
     if (!argument) return failure(unknown(tokens));
     if (role < spec->needs.role || role == Role::None) {
-        return failure(Refusal{.reason = RefusalReason::ConsolePermission,
-                               .subject = std::string(spec->words),
-                               .value = std::string(option_of(spec->needs.role))});
+        return failure(forbidden(*spec));
     }
     if (spec->verb == Verb::Unsupported) {
         return failure(Refusal{.reason = RefusalReason::ConsoleUnsupportedCommand,
                                .subject = std::string(spec->words),
                                .detail = std::string(spec->value)});
     }
-    return Statement{spec, *argument};
+    return Statement{spec, *argument, {}};
+}
+
+// The command that takes all the rest of the query, if these are its words.
+const CommandSpec* takes_rest(const Tokens& tokens) {
+    std::size_t matched = 0;
+    const CommandSpec* spec = find_command(tokens, matched);
+    const bool takes = spec != nullptr && spec->argument == Argument::Statement;
+    return takes && matched == tokens.size() ? spec : nullptr;
+}
+
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\n\r\f\v";
+    const std::size_t first = text.find_first_not_of(kBlanks);
+    if (first == std::string_view::npos) return {};
+    return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// Behind the words of such a command. The rest is not scanned: whatever it holds, the statement is
+// the text that a client would send.
+Result<Statement, Refusal> parse_rest(const CommandSpec& spec, Scanner scanner, Role role) {
+    if (role < spec.needs.role || role == Role::None) return failure(forbidden(spec));
+    Statement statement{&spec, {}, {}};
+    Scanner ahead = scanner;
+    const std::optional<Token> on = ahead.next();
+    // No statement of SQL begins with ON.
+    if (on && on->kind == Token::Kind::Word && equals_ignoring_case(on->text, "ON")) {
+        const std::optional<Token> database = ahead.next();
+        const bool is_name = database && (database->kind == Token::Kind::Word ||
+                                          database->kind == Token::Kind::Quoted);
+        if (!is_name || database->text.empty()) return failure(wants_usage(spec));
+        statement.argument = database->text;
+        scanner = ahead;
+    }
+    statement.statement = trimmed(scanner.rest());
+    if (statement.statement.find_first_not_of("; \n") == std::string::npos) {
+        return failure(wants_usage(spec));
+    }
+    return statement;
 }
 
 }  // namespace
 
 AdminCommand Statement::command() const {
-    return {
-        .verb = spec->verb, .table = spec->table, .shutdown = spec->shutdown, .database = argument};
+    return {.verb = spec->verb,
+            .table = spec->table,
+            .shutdown = spec->shutdown,
+            .database = argument,
+            .statement = statement};
 }
 
 Result<std::vector<Statement>, Refusal> parse_console(std::string_view text, Role role) {
@@ -190,8 +241,14 @@ Result<std::vector<Statement>, Refusal> parse_console(std::string_view text, Rol
         }
         if (token && !token->is(';')) {
             // Enough to match and to repeat; the rest of a long statement only has to be there.
-            if (tokens.size() < kWordsMax) tokens.push_back(std::move(*token));
-            continue;
+            if (tokens.size() == kWordsMax) continue;
+            tokens.push_back(std::move(*token));
+            const CommandSpec* spec = takes_rest(tokens);
+            if (spec == nullptr) continue;
+            Result<Statement, Refusal> statement = parse_rest(*spec, scanner, role);
+            if (!statement) return failure(statement.error());
+            statements.push_back(std::move(*statement));
+            return statements;
         }
         if (!tokens.empty()) {
             Result<Statement, Refusal> statement = parse_statement(tokens, role);

@@ -85,6 +85,18 @@ constexpr CommandSpec kCommands[] = {
     show("SHOW CONFIG", ShowTable::Config, "Every option, its value and its default."),
     show("SHOW USERS", ShowTable::Users, "Users with their limits."),
     show("SHOW STATE", ShowTable::State, "Active or paused."),
+    show("SHOW NODES", ShowTable::Nodes,
+         "Each node of the databases that have several, and why it gets no traffic."),
+    show("SHOW LAG", ShowTable::Lag, "How far each standby is behind its primary."),
+    show("SHOW ROUTES", ShowTable::Routes,
+         "The most frequent shapes of statements, and why they are no reads."),
+    {.words = "EXPLAIN ROUTE",
+     .needs = Role::Stats,
+     .verb = Verb::Show,
+     .tag = "EXPLAIN",
+     .argument = Argument::Statement,
+     .table = ShowTable::Route,
+     .help = "Where the statement (all that follows) would go, and why."},
 
     act("RELOAD", Verb::Reload, Argument::None, "Read the configuration again and apply it."),
     act("PAUSE", Verb::Pause, Argument::OptionalDatabase,
@@ -168,6 +180,7 @@ std::span<const CommandSpec> command_table() {
 std::string usage_of(const CommandSpec& spec) {
     std::string usage(spec.words);
     if (spec.argument == Argument::OptionalDatabase) usage += " [database]";
+    if (spec.argument == Argument::Statement) usage += " [ON database] statement";
     return usage;
 }
 

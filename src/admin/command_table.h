@@ -19,7 +19,8 @@ struct Needs {
 enum class Argument : std::uint8_t {
     None,
     OptionalDatabase,
-    Anything,  // Whatever follows is passed over.
+    Anything,   // Whatever follows is passed over.
+    Statement,  // [ON database], then all the rest of the query, as it is.
 };
 
 struct CommandSpec {

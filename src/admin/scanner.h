@@ -28,6 +28,8 @@ class Scanner {
 
     // Nothing at the end.
     std::optional<Token> next();
+    // What has not been read yet, as it is.
+    std::string_view rest() const { return rest_; }
 
  private:
     // False if a comment does not end.

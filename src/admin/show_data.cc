@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "pgweir/admin/show.h"
@@ -69,6 +70,24 @@ void add_user(UserRow& into, const UserRow& other) {
     into.clients += other.clients;
 }
 
+// Counts add up; the youngest evidence is shown.
+void add_node(NodeRow& into, NodeRow& other) {
+    const bool is_younger =
+        other.evidence_age && (!into.evidence_age || *other.evidence_age < *into.evidence_age);
+    if (is_younger) std::swap(into, other);
+    into.reads += other.reads;
+    into.writes += other.writes;
+    into.retries += other.retries;
+    into.outstanding += other.outstanding;
+}
+
+// What one worker has learned to be no read counts.
+void add_route(RouteRow& into, RouteRow& other) {
+    if (into.is_read && !other.is_read) std::swap(into, other);
+    into.statements += other.statements;
+    into.retries += other.retries;
+}
+
 }  // namespace
 
 void merge(ShowData& into, ShowData&& other) {
@@ -86,6 +105,13 @@ void merge(ShowData& into, ShowData&& other) {
         add_stats);
     merge_rows(
         into.users, std::move(other.users), [](const UserRow& row) { return row.name; }, add_user);
+    merge_rows(
+        into.nodes, std::move(other.nodes),
+        [](const NodeRow& row) { return std::tuple(row.cluster, row.host, row.port); }, add_node);
+    merge_rows(
+        into.routes, std::move(other.routes), [](const RouteRow& row) { return row.shape; },
+        add_route);
+    if (into.route.knows < other.route.knows) into.route = std::move(other.route);
     if (into.config.empty()) into.config = std::move(other.config);
     into.counts.clients += other.counts.clients;
     into.counts.clients_at_login += other.counts.clients_at_login;

@@ -2,63 +2,14 @@
 // The columns of every SHOW table, declared once.
 #include <algorithm>
 #include <cstdio>
-#include <span>
 #include <utility>
 
 #include "admin/command_table.h"
-#include "pgweir/admin/show.h"
-#include "pgweir/wire/backend_messages.h"
+#include "admin/node_tables.h"
+#include "admin/table_columns.h"
 
 namespace pgweir::admin {
 namespace {
-
-using wire::kInt4Oid;
-using wire::kInt8Oid;
-using wire::kNumericOid;
-using wire::kTextOid;
-using Cell = std::optional<std::string>;
-
-template <typename Row>
-struct Column {
-    std::string_view name;
-    std::uint32_t type_oid;
-    std::string_view help;
-    Cell (*text)(const Row& row, const ShowData& data);
-};
-
-Cell to_cell(const std::string& text) {
-    return text;
-}
-Cell to_cell(const Cell& text) {
-    return text;
-}
-Cell to_cell(bool yes) {
-    return yes ? "1" : "0";
-}
-Cell to_cell(std::uint64_t number) {
-    return std::to_string(number);
-}
-Cell to_cell(const std::optional<std::uint64_t>& number) {
-    return number ? Cell(std::to_string(*number)) : Cell();
-}
-
-template <auto Member, typename Row>
-Cell field(const Row& row, const ShowData&) {
-    return to_cell(row.*Member);
-}
-template <auto Member, typename Row>
-Cell seconds(const Row& row, const ShowData&) {
-    return std::to_string((row.*Member).us / 1'000'000);
-}
-template <auto Member, typename Row>
-Cell microseconds_part(const Row& row, const ShowData&) {
-    return std::to_string((row.*Member).us % 1'000'000);
-}
-template <auto Member, typename Row>
-Cell point_in_time(const Row& row, const ShowData& data) {
-    if (!data.origin_unix_us) return {};
-    return format_unix_time((row.*Member).us + *data.origin_unix_us);
-}
 
 using D = DatabaseRow;
 constexpr Column<D> kDatabases[] = {
@@ -202,30 +153,6 @@ constexpr Column<CommandSpec> kHelp[] = {
     {"description", kTextOid, "What it does.", command_help},
 };
 
-template <typename Row>
-std::vector<TableColumn> heads_of(std::span<const Column<Row>> columns) {
-    std::vector<TableColumn> heads;
-    for (const Column<Row>& column : columns) {
-        heads.push_back({column.name, column.type_oid, column.help});
-    }
-    return heads;
-}
-
-template <typename Row>
-std::vector<TableRow> texts_of(std::span<const Column<Row>> columns, std::span<const Row> rows,
-                               const ShowData& data) {
-    std::vector<TableRow> texts;
-    texts.reserve(rows.size());
-    for (const Row& row : rows) {
-        TableRow& text = texts.emplace_back();
-        text.reserve(columns.size());
-        for (const Column<Row>& column : columns) {
-            text.push_back(column.text == nullptr ? Cell() : column.text(row, data));
-        }
-    }
-    return texts;
-}
-
 std::vector<TableRow> connections(const std::vector<ConnectionRow>& rows, const char* type,
                                   const ShowData& data) {
     auto texts = texts_of<R>(kConnections, rows, data);
@@ -353,6 +280,13 @@ ShowParts parts_of(ShowTable table) {
             return {.users = true};
         case ShowTable::State:
             return {.state = true};
+        case ShowTable::Nodes:
+        case ShowTable::Lag:
+            return {.nodes = true};
+        case ShowTable::Routes:
+            return {.routes = true};
+        case ShowTable::Route:
+            return {.route = true};
     }
     return {};
 }
@@ -391,6 +325,11 @@ std::vector<TableColumn> columns_of(ShowTable table) {
             return heads_of<U>(kUsers);
         case ShowTable::State:
             return heads_of<NamedValue>(kState);
+        case ShowTable::Nodes:
+        case ShowTable::Lag:
+        case ShowTable::Routes:
+        case ShowTable::Route:
+            return node_table_columns(table);
     }
     return {};
 }
@@ -427,6 +366,11 @@ std::vector<TableRow> rows_of(ShowTable table, const ShowData& data) {
             return texts_of<U>(kUsers, data.users, data);
         case ShowTable::State:
             return texts_of<NamedValue>(kState, state(data), data);
+        case ShowTable::Nodes:
+        case ShowTable::Lag:
+        case ShowTable::Routes:
+        case ShowTable::Route:
+            return node_table_rows(table, data);
     }
     return {};
 }

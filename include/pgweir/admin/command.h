@@ -47,7 +47,8 @@ struct AdminCommand {
     Verb verb = Verb::Show;
     ShowTable table = ShowTable::Help;            // Of Show.
     ShutdownKind shutdown = ShutdownKind::Drain;  // Of Shutdown.
-    std::string database = {};                    // Of Pause … Kill; empty: all of them.
+    std::string database = {};   // Of Pause … Kill (empty: all of them), and of EXPLAIN ROUTE.
+    std::string statement = {};  // Of EXPLAIN ROUTE.
     bool operator==(const AdminCommand&) const = default;
 };
 
@@ -57,6 +58,7 @@ struct CommandSpec;
 struct Statement {
     const CommandSpec* spec = nullptr;
     std::string argument;
+    std::string statement = {};  // Of Argument::Statement, as it was typed.
 
     AdminCommand command() const;
 };

@@ -30,6 +30,10 @@ enum class ShowTable : std::uint8_t {
     Config,
     Users,
     State,
+    Nodes,
+    Lag,
+    Routes,
+    Route,  // Of EXPLAIN ROUTE.
 };
 
 struct DatabaseRow {
@@ -121,6 +125,47 @@ struct ConfigRow {
     bool changeable = false;
 };
 
+// One node of a cluster. What is not known is nothing.
+struct NodeRow {
+    std::string cluster = {};    // Its name among the workers; not shown.
+    std::string databases = {};  // "app, app_ro"
+    std::string host = {};
+    std::uint64_t port = 0;
+    std::string role = "unknown";  // "primary", "standby"
+    std::string zone = {};
+    std::uint64_t weight = 1;
+    std::optional<std::uint64_t> timeline = {};
+    std::optional<std::string> lsn = {};
+    std::optional<std::string> primary_lsn = {};
+    std::optional<std::uint64_t> lag_bytes = {};  // Of a standby.
+    std::optional<Duration> lag_time = {};
+    std::uint64_t lag_bytes_max = 0;  // 0: no limit.
+    Duration lag_time_max = {};
+    std::optional<Duration> round_trip = {};
+    std::optional<Duration> evidence_age = {};
+    std::optional<Instant> role_since = {};
+    std::string state = {};  // "ok", or why it gets no traffic.
+    std::uint64_t reads = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t retries = 0;
+    std::uint64_t outstanding = 0;
+};
+
+// One shape of statement.
+struct RouteRow {
+    std::string shape = {};
+    std::uint64_t statements = 0;
+    std::uint64_t retries = 0;
+    bool is_read = false;
+    std::string reason = {};  // Empty for a read.
+};
+
+// The answer to EXPLAIN ROUTE. Workers may know differently much; the one that knows most is heard.
+struct RouteExplanation {
+    std::uint8_t knows = 0;  // The more the better.
+    std::vector<std::string> lines = {};
+};
+
 // What SHOW LISTS counts beside the rows of other tables.
 struct ListCounts {
     std::uint64_t clients = 0;
@@ -139,10 +184,13 @@ struct ShowParts {
     bool config = false;
     bool counts = false;
     bool state = false;
+    bool nodes = false;
+    bool routes = false;
+    bool route = false;
 
     bool any() const {
         return databases || pools || clients || servers || stats || users || config || counts ||
-               state;
+               state || nodes || routes || route;
     }
 };
 ShowParts parts_of(ShowTable table);
@@ -156,6 +204,9 @@ struct ShowData {
     std::vector<StatsRow> stats;
     std::vector<UserRow> users;
     std::vector<ConfigRow> config;
+    std::vector<NodeRow> nodes;
+    std::vector<RouteRow> routes;
+    RouteExplanation route;
     ListCounts counts;
     bool paused = false;  // Every database is paused.
     // Microseconds from 1970-01-01 UTC to the origin of Instant. Where nobody knows them, points in

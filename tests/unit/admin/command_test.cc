@@ -32,6 +32,7 @@ wire::Refusal refusal_of(std::string_view text, Role role = Role::Admin) {
 std::string example_of(const CommandSpec& spec) {
     std::string text(spec.words);
     if (spec.argument == Argument::OptionalDatabase) text += " app";
+    if (spec.argument == Argument::Statement) text += " SELECT 1";
     return text;
 }
 
@@ -80,6 +81,56 @@ TEST_CASE("a query may hold several statements, and none") {
         REQUIRE(none.ok());
         CHECK(none->empty());
     }
+}
+
+TEST_CASE("EXPLAIN ROUTE takes all the rest of the query, as it is") {
+    struct Row {
+        std::string_view text;
+        std::string_view database;
+        std::string_view statement;
+    };
+    const Row rows[] = {
+        {"EXPLAIN ROUTE SELECT 1", "", "SELECT 1"},
+        {"explain route\n  select 1;  ", "", "select 1;"},
+        {"EXPLAIN /* now */ ROUTE SELECT 1", "", "SELECT 1"},
+        {"EXPLAIN ROUTE /* pgweir: primary */ SELECT ';--', \"a\"\"b\" -- end", "",
+         "/* pgweir: primary */ SELECT ';--', \"a\"\"b\" -- end"},
+        {"EXPLAIN ROUTE BEGIN; SELECT 'it''s'; COMMIT", "", "BEGIN; SELECT 'it''s'; COMMIT"},
+        {"EXPLAIN ROUTE SELECT $$ ' $$", "", "SELECT $$ ' $$"},
+        {"EXPLAIN ROUTE 'open", "", "'open"},
+        {"EXPLAIN ROUTE ON app SELECT 1", "app", "SELECT 1"},
+        {"explain route on \"my \"\"app\"\"\"/* pgweir: replica */ SELECT 1", "my \"app\"",
+         "/* pgweir: replica */ SELECT 1"},
+        {"EXPLAIN ROUTE only", "", "only"},
+        {"EXPLAIN ROUTE \"on\" app", "", "\"on\" app"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.text);
+        const AdminCommand command = only_command(row.text);
+        CHECK(command.verb == Verb::Show);
+        CHECK(command.table == ShowTable::Route);
+        CHECK(command.database == row.database);
+        CHECK(command.statement == row.statement);
+    }
+    const auto second = parse_console("SHOW POOLS; EXPLAIN ROUTE a; b", Role::Stats);
+    REQUIRE(second.ok());
+    REQUIRE(second->size() == 2);
+    CHECK((*second)[1].command().statement == "a; b");
+}
+
+TEST_CASE("EXPLAIN ROUTE without a statement, or ON without a database, says how it is written") {
+    for (const std::string_view text :
+         {"EXPLAIN ROUTE", "EXPLAIN ROUTE ;", "EXPLAIN ROUTE ON", "EXPLAIN ROUTE ON app",
+          "EXPLAIN ROUTE ON app ;;", "EXPLAIN ROUTE ON \"\" SELECT 1",
+          "EXPLAIN ROUTE ON (SELECT 1)", "EXPLAIN ROUTE ON 'app"}) {
+        CAPTURE(text);
+        const wire::Refusal refusal = refusal_of(text);
+        CHECK(refusal.reason == RefusalReason::ConsoleFailed);
+        CHECK(refusal.detail == "It is written EXPLAIN ROUTE [ON database] statement.");
+    }
+    CHECK(refusal_of("EXPLAIN ROUTE SELECT 1", Role::None).reason ==
+          RefusalReason::ConsolePermission);
+    CHECK(refusal_of("EXPLAIN ROUT SELECT 1").value == "EXPLAIN ROUTE");
 }
 
 TEST_CASE("one wrong statement refuses the whole query") {

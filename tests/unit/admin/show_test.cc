@@ -44,7 +44,8 @@ constexpr ShowTable kTables[] = {
     ShowTable::Help,          ShowTable::Version, ShowTable::Databases, ShowTable::Pools,
     ShowTable::Clients,       ShowTable::Servers, ShowTable::Stats,     ShowTable::StatsTotals,
     ShowTable::StatsAverages, ShowTable::Totals,  ShowTable::Lists,     ShowTable::Config,
-    ShowTable::Users,         ShowTable::State,
+    ShowTable::Users,         ShowTable::State,   ShowTable::Nodes,     ShowTable::Lag,
+    ShowTable::Routes,        ShowTable::Route,
 };
 
 ShowData data_with_one_of_each() {
@@ -56,6 +57,9 @@ ShowData data_with_one_of_each() {
     data.stats.push_back({.database = "app"});
     data.users.push_back({.name = "alice"});
     data.config.push_back({.key = "pool_size", .value = "20", .fallback = "20"});
+    data.nodes.push_back({.cluster = "a", .databases = "app", .host = "a", .role = "standby"});
+    data.routes.push_back({.shape = "SELECT $1"});
+    data.route = {.knows = 1, .lines = {"read"}};
     return data;
 }
 
