@@ -12,17 +12,6 @@ namespace {
 
 constexpr WorkerIndex kObserver = 0;
 
-std::string key_of(const std::vector<NodeAddress>& nodes) {
-    std::vector<std::string> names;
-    for (const NodeAddress& node : nodes)
-        names.push_back(node.host + ":" + std::to_string(node.port));
-    // The order in which they are configured says nothing.
-    std::sort(names.begin(), names.end());
-    std::string key;
-    for (const std::string& name : names) key += name + ",";
-    return key;
-}
-
 cluster::ClusterRules rules_of(const config::Settings& settings, const MonitorLogin& login) {
     return {.max_replica_lag = settings.routing.max_replica_lag(),
             .max_replica_lag_bytes = settings.routing.max_replica_lag_bytes().bytes,
@@ -41,31 +30,50 @@ Instant newest_sample(const cluster::NodeView& node) {
 
 // --- Which cluster ------------------------------------------------------------------------------
 
+std::string Core::cluster_key(const std::vector<NodeAddress>& nodes) {
+    std::vector<std::string> names;
+    for (const NodeAddress& node : nodes)
+        names.push_back(node.host + ":" + std::to_string(node.port));
+    // The order in which they are configured says nothing.
+    std::sort(names.begin(), names.end());
+    std::string key;
+    for (const std::string& name : names) key += name + ",";
+    return key;
+}
+
+bool Core::is_split(const config::EffectivePool& config) {
+    return config.split != config::Split::Off && config.pool_mode != config::PoolMode::Session &&
+           config.route != config::DatabaseRoute::Primary;
+}
+
+// REQUIRES: the settings outlive them (a view of the zone).
+route::RouteRules Core::route_rules_of(const config::EffectivePool& config) const {
+    route::RouteRules rules{.slow_start = settings_->routing.slow_start(),
+                            .evidence_age_max = settings_->cluster.evidence_age_max(),
+                            .zone = settings_->routing.zone(),
+                            .replica_wait = config.replica_wait};
+    switch (config.reads_on_primary) {
+        case config::ReadsOnPrimary::Never:
+            rules.primary_reads = route::PrimaryReads::Never;
+            break;
+        case config::ReadsOnPrimary::Fallback:
+            rules.primary_reads = route::PrimaryReads::Fallback;
+            break;
+        case config::ReadsOnPrimary::Share:
+            rules.primary_reads = route::PrimaryReads::Share;
+            break;
+    }
+    return rules;
+}
+
 void Core::configure_cluster(Tenant& tenant) {
     tenant.node_pools.clear();
     tenant.cluster = nullptr;
     const config::EffectivePool& config = tenant.config;
     if (config.nodes.size() < 2) return;
     tenant.cluster = &cluster_of(tenant.database, config);
-    tenant.route_rules = {.slow_start = settings_->routing.slow_start(),
-                          .evidence_age_max = settings_->cluster.evidence_age_max(),
-                          .zone = settings_->routing.zone(),
-                          .replica_wait = config.replica_wait};
-    switch (config.reads_on_primary) {
-        case config::ReadsOnPrimary::Never:
-            tenant.route_rules.primary_reads = route::PrimaryReads::Never;
-            break;
-        case config::ReadsOnPrimary::Fallback:
-            tenant.route_rules.primary_reads = route::PrimaryReads::Fallback;
-            break;
-        case config::ReadsOnPrimary::Share:
-            tenant.route_rules.primary_reads = route::PrimaryReads::Share;
-            break;
-    }
-    const bool is_split = config.split != config::Split::Off &&
-                          config.pool_mode != config::PoolMode::Session &&
-                          config.route != config::DatabaseRoute::Primary;
-    if (!is_split) return;
+    tenant.route_rules = route_rules_of(config);
+    if (!is_split(config)) return;
     auto& catalog = catalogs_[tenant.database];
     if (catalog == nullptr) catalog = std::make_unique<CatalogEntry>();
     tenant.catalog = catalog.get();
@@ -79,7 +87,7 @@ void Core::configure_cluster(Tenant& tenant) {
 }
 
 ClusterEntry& Core::cluster_of(const std::string& database, const config::EffectivePool& config) {
-    const std::string key = key_of(config.nodes);
+    const std::string key = cluster_key(config.nodes);
     auto& entry = clusters_[key];
     if (entry == nullptr) {
         entry = std::make_unique<ClusterEntry>();

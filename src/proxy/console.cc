@@ -93,12 +93,8 @@ void Core::console_request(Client& client, const admin::AdminCommand& command) {
         std::any_of(tenants_.begin(), tenants_.end(),
                     [&](const auto& entry) { return entry.first.first == command.database; });
     if (!is_known) {
-        Bytes out;
-        client.console->is_waiting = false;
-        client.console->session.fail(
-            {.reason = wire::RefusalReason::ConsoleUnknownDatabase, .subject = command.database},
-            out);
-        return console_work(client, out);
+        return console_failed(client.id, {.reason = wire::RefusalReason::ConsoleUnknownDatabase,
+                                          .subject = command.database});
     }
     order(client.id, command);
 }
@@ -112,25 +108,35 @@ void Core::console_done(ClientId id, const std::vector<std::string>& notices) {
     console_work(*client, out);
 }
 
-void Core::reload_finished(ReloadFinished& event) {
-    Client* client = clients_.find(event.client);
+void Core::console_failed(ClientId id, const wire::Refusal& refusal) {
+    Client* client = clients_.find(id);
     if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
-    if (event.failure.empty()) return console_done(event.client, event.notices);
     Bytes out;
     client->console->is_waiting = false;
-    client->console->session.fail(
-        {.reason = wire::RefusalReason::ReloadFailed, .detail = event.failure}, out);
+    client->console->session.fail(refusal, out);
     console_work(*client, out);
+}
+
+void Core::reload_finished(ReloadFinished& event) {
+    if (event.failure.empty()) return console_done(event.client, event.notices);
+    console_failed(event.client,
+                   {.reason = wire::RefusalReason::ReloadFailed, .detail = event.failure});
 }
 
 // --- SHOW -------------------------------------------------------------------------------------
 
-void Core::show(ClientId client, const admin::AdminCommand& command) {
+void Core::show(ClientId client, const admin::AdminCommand& asked) {
+    admin::AdminCommand command = asked;
     const admin::ShowParts parts = admin::parts_of(command.table);
+    if (parts.route) {
+        const auto database = explained_database(command);
+        if (!database) return console_failed(client, database.error());
+        command.database = *database;
+    }
     const std::uint64_t ticket = ++last_ticket_;
     PendingShow& pending = shows_[ticket];
     pending.client = client;
-    pending.data = show_data(parts);
+    pending.data = show_data(command);
     if (parts.config) {
         for (const config::ConfigRow& row : config::config_rows(*settings_)) {
             pending.data.config.push_back({.key = row.key,
@@ -144,7 +150,7 @@ void Core::show(ClientId client, const admin::AdminCommand& command) {
             if (worker == parts_.worker) continue;
             auto wanted = std::make_unique<ShowWanted>();
             wanted->ticket = ticket;
-            wanted->parts = parts;
+            wanted->command = command;
             post(worker, std::move(wanted));
             ++pending.replies_left;
         }
@@ -164,7 +170,8 @@ void Core::show_finished(std::uint64_t ticket) {
     console_work(*client, out);
 }
 
-admin::ShowData Core::show_data(const admin::ShowParts& parts) {
+admin::ShowData Core::show_data(const admin::AdminCommand& command) {
+    const admin::ShowParts parts = admin::parts_of(command.table);
     admin::ShowData data;
     data.origin_unix_us = parts_.origin_unix_us;
     if (parts.databases) show_databases(data);
@@ -173,6 +180,9 @@ admin::ShowData Core::show_data(const admin::ShowParts& parts) {
     if (parts.servers) show_servers(data);
     if (parts.stats) show_stats(data);
     if (parts.users) show_users(data);
+    if (parts.nodes) show_nodes(data);
+    if (parts.routes) show_routes(data);
+    if (parts.route) data.route = explain_route(command.database, command.statement);
     if (parts.counts) {
         data.counts.clients = clients_.size();
         clients_.for_each([&data](ClientId, const Client& client) {

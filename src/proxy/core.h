@@ -15,6 +15,7 @@
 //   routing.cc      where a client's unit runs; reads that run again elsewhere
 //   own_commands.cc SET, RESET and SHOW of pgweir's own parameters
 //   console.cc      the console and its answers
+//   console_nodes.cc  of these, those about nodes and routes
 //   exchange.cc     what workers say to one another
 //   lifecycle.cc    settings, pause, shutdown
 #pragma once
@@ -226,6 +227,10 @@ class Core {
     void spread_catalog(const std::string& database, const sql::CatalogRef& catalog);
 
     // --- clusters.cc
+    static std::string cluster_key(const std::vector<NodeAddress>& nodes);
+    // Whether statements are judged, for whatever becomes of that.
+    static bool is_split(const config::EffectivePool& config);
+    route::RouteRules route_rules_of(const config::EffectivePool& config) const;
     void configure_cluster(Tenant& tenant);
     void configure_clusters();
     void forget_gone_clusters();
@@ -282,8 +287,9 @@ class Core {
     void console_work(Client& client, Bytes& out);
     void console_request(Client& client, const admin::AdminCommand& command);
     void console_done(ClientId id, const std::vector<std::string>& notices);
-    void show(ClientId client, const admin::AdminCommand& command);
-    admin::ShowData show_data(const admin::ShowParts& parts);
+    void console_failed(ClientId id, const wire::Refusal& refusal);
+    void show(ClientId client, const admin::AdminCommand& asked);
+    admin::ShowData show_data(const admin::AdminCommand& command);
     void show_clients(admin::ShowData& data);
     void show_servers(admin::ShowData& data);
     void show_pools(admin::ShowData& data);
@@ -299,6 +305,19 @@ class Core {
     bool is_carried_out(const admin::AdminCommand& command);
     void order_progress();
     void reload_finished(ReloadFinished& event);
+
+    // --- console_nodes.cc
+    void show_nodes(admin::ShowData& data) const;
+    void show_routes(admin::ShowData& data) const;
+    std::string databases_of(const ClusterEntry& entry) const;
+    admin::NodeRow node_row(const ClusterEntry& entry, std::size_t place) const;
+    std::string state_of(const cluster::ClusterView& view, const cluster::NodeView& node) const;
+    // Which database an EXPLAIN ROUTE is about.
+    Result<std::string, wire::Refusal> explained_database(const admin::AdminCommand& command) const;
+    admin::RouteExplanation explain_route(const std::string& database, std::string_view statement);
+    sql::CatalogRef catalog_to_explain(const std::string& database);
+    void explain_nodes(const ClusterEntry& entry, const config::EffectivePool& config,
+                       const route::Request& request, std::vector<std::string>& lines);
 
     // --- exchange.cc
     void posted(Posted& event);

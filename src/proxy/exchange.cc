@@ -47,7 +47,7 @@ void Core::posted(Posted& event) {
     } else if (auto* show = dynamic_cast<ShowWanted*>(message)) {
         auto reply = std::make_unique<ShowReply>();
         reply->ticket = show->ticket;
-        reply->data = show_data(show->parts);
+        reply->data = show_data(show->command);
         post(event.from, std::move(reply));
     } else if (auto* reply = dynamic_cast<ShowReply*>(message)) {
         auto found = shows_.find(reply->ticket);

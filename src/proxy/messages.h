@@ -55,7 +55,7 @@ struct SchemaChanged : Message {
 
 struct ShowWanted : Message {
     std::uint64_t ticket = 0;
-    admin::ShowParts parts;
+    admin::AdminCommand command;
 };
 struct ShowReply : Message {
     std::uint64_t ticket = 0;
