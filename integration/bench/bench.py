@@ -9,12 +9,14 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
 import loads
 import report
 import servers
+import split
 import system_calls
 
 WARM_UP_SECONDS = 1
@@ -30,7 +32,7 @@ def arguments():
     parser.add_argument("--pgbouncer", default=shutil.which("pgbouncer"), help="its binary")
     parser.add_argument("--haproxy", default=shutil.which("haproxy"), help="its binary")
     parser.add_argument("--postgresql-bin", default="/usr/lib/postgresql/15/bin")
-    parser.add_argument("--quick", action="store_true", help="one short round, about 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="one short round, about 4 minutes")
     parser.add_argument("--rounds", type=int, help="3, with --quick 1")
     parser.add_argument("--seconds", type=int, help="of each measurement: 4, with --quick 2")
     parser.add_argument("--only", default="", help="loads whose title matches this expression")
@@ -47,6 +49,9 @@ def arguments():
         say("    without system calls: no strace")
         options.count_calls = False
     options.idle_counts = [] if options.no_idle else [1000] if options.quick else [1000, 10000]
+    if not re.search(options.only, "idle clients"):
+        options.idle_counts = []
+    options.loads = [load for load in loads.LOADS if re.search(options.only, load.title)]
     return options
 
 
@@ -125,9 +130,8 @@ def count_calls(target, load, options, workplace):
 
 def run_loads(targets, options, workplace):
     results = {}
-    chosen = [load for load in loads.LOADS if re.search(options.only, load.title)]
-    for index, load in enumerate(chosen, start=1):
-        say(f"==> {index}/{len(chosen)} {load.title}")
+    for index, load in enumerate(options.loads, start=1):
+        say(f"==> {index}/{len(options.loads)} {load.title}")
         results[load.title] = run_load(load, targets, options, workplace)
         for name, measurements in results[load.title].items():
             speed = report.median(measurements, "transactions_per_second")
@@ -167,6 +171,20 @@ class Stopping:
         self.server.stop()
 
 
+def run_split(options, workplace, postgresql, certificate):
+    """The tables of splitting, which is pgweir's alone; none if they are not asked for."""
+    if "pgweir" not in options.targets.split(",") or not split.chosen(options.only):
+        return []
+    if not options.pgweir:
+        return []
+    binary = pathlib.Path(shutil.copy(options.pgweir, workplace.path / "pgweir-of-cluster"))
+    try:
+        return split.tables(split.run(options, workplace, postgresql, certificate, binary, say))
+    except (servers.BenchError, OSError, subprocess.SubprocessError) as error:
+        say(f"    splitting fails: {error}")
+        return []
+
+
 def write_json(path, results, idle):
     flat = {title: {name: [vars(one) for one in many] for name, many in by_target.items()}
             for title, by_target in results.items()}
@@ -192,6 +210,8 @@ def main():
         targets = {"direct": postgresql} if "direct" in options.targets else {}
         versions = [postgresql.version()]
         for name, make in makers.items():
+            if not options.loads:
+                break
             targets[name] = make()
             stack.callback(targets[name].stop)
             targets[name].start()
@@ -200,8 +220,9 @@ def main():
         names = [name for name in report.ORDER if name in targets]
         idle = run_idle(makers, options)
         notes = [targets[name].note() for name in names if targets[name].note()]
+        split_tables = run_split(options, workplace, postgresql, certificate)
         text = report.report(results, idle, names, versions, notes, options.rounds,
-                             options.seconds)
+                             options.seconds, split_tables)
         print(text)
         if options.output:
             options.output.write_text(text)

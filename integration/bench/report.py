@@ -86,13 +86,26 @@ def machine():
             "not pinned to processors")
 
 
-def report(results, idle, targets, versions, notes, rounds, seconds):
+def report(results, idle, targets, versions, notes, rounds, seconds, split_tables):
     proxies = [name for name in targets if name != "direct"]
     parts = [
         "## pgweir beside PgBouncer, HAProxy and no proxy\n",
         f"{machine()}. {'; '.join(versions)}. Poolers: transaction pooling, one worker, "
         f"64 servers unless the row says otherwise. In alternation, medians of {rounds} "
         f"round{'s' if rounds > 1 else ''} of {seconds} s; select-only pgbench unless the row says otherwise.\n",
+    ]
+    if results:
+        parts += load_tables(results, proxies, targets)
+    if idle:
+        parts += ["### Resident memory per idle client, bytes\n",
+                  idle_table(idle, [name for name in proxies if name != "haproxy"])]
+    parts += split_tables
+    parts += [note + "\n" for note in notes]
+    return "\n".join(parts)
+
+
+def load_tables(results, proxies, targets):
+    return [
         "### Processor time of the proxy per transaction, µs (user + system)\n",
         measured_table(results, proxies, "cpu_us", cpu_cell),
         *calls_table(results, proxies),
@@ -103,8 +116,3 @@ def report(results, idle, targets, versions, notes, rounds, seconds):
         "### Latency, 99th percentile, µs\n",
         measured_table(results, targets, "p99_us", plain_cell),
     ]
-    if idle:
-        parts += ["### Resident memory per idle client, bytes\n",
-                  idle_table(idle, [name for name in proxies if name != "haproxy"])]
-    parts += [note + "\n" for note in notes]
-    return "\n".join(parts)

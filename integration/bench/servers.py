@@ -154,7 +154,7 @@ class PostgreSQL(Server):
     def __init__(self, workplace, folder, certificate):
         super().__init__(workplace)
         self.bin = pathlib.Path(folder)
-        self.data = workplace.path / "data"
+        self.data = workplace.path / f"data-{self.port}"
         self.certificate = certificate
 
     def version(self):
@@ -184,16 +184,44 @@ class PostgreSQL(Server):
              "--no-sync", "--locale=C.UTF-8"],
             check=True, capture_output=True, cwd=self.workplace.path, **account())
         self.start()
-        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "bench"]
+        self.wait_until_ready()
+        where = self.where()
+        subprocess.run([self.bin / "createdb", *where, "bench"], check=True)
+        subprocess.run([self.bin / "pgbench", "-i", "-q", "-s", str(scale), *where, "bench"],
+                       check=True, capture_output=True)
+
+    def where(self):
+        return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "bench"]
+
+    def wait_until_ready(self):
         deadline = time.monotonic() + START_SECONDS
-        while subprocess.run([self.bin / "pg_isready", *where], check=False,
+        while subprocess.run([self.bin / "pg_isready", *self.where()], check=False,
                              capture_output=True).returncode != 0:
             if time.monotonic() > deadline:
                 raise BenchError("PostgreSQL takes no connections")
             time.sleep(0.1)
-        subprocess.run([self.bin / "createdb", *where, "bench"], check=True)
-        subprocess.run([self.bin / "pgbench", "-i", "-q", "-s", str(scale), *where, "bench"],
-                       check=True, capture_output=True)
+
+    def ask(self, text):
+        """The first value of an answer; asked in a database that nobody counts."""
+        done = subprocess.run(["psql", "-XAtq", *self.where(), "-c", text, "template1"],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BenchError(f"{self.name}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+
+class Standby(PostgreSQL):
+    """Streams from a PostgreSQL."""
+
+    name = "standby"
+
+    def create(self, primary):
+        subprocess.run(
+            [self.bin / "pg_basebackup", *primary.where(), "-D", self.data, "--checkpoint=fast",
+             "--no-sync", "--write-recovery-conf"],
+            check=True, capture_output=True, cwd=self.workplace.path, **account())
+        self.start()
+        self.wait_until_ready()
 
 
 class Proxy(Server):
@@ -297,20 +325,50 @@ class Pgweir(Proxy):
     def version(self):
         return first_line([self.binary, "--version"])
 
+    def nodes(self):
+        return f"host = \"127.0.0.1\"\nport = {self.backend.port}\n"
+
+    def sections(self):
+        """What else its file has."""
+        return ""
+
     def command(self):
         databases = "".join(
-            f"[databases.{name}]\nhost = \"127.0.0.1\"\nport = {self.backend.port}\n"
-            f"dbname = \"bench\"\npool_size = {size}\n"
+            f"[databases.{name}]\n{self.nodes()}dbname = \"bench\"\npool_size = {size}\n"
             for name, size in (("bench", POOL_WIDE), ("bench_narrow", POOL_NARROW)))
         path = self.workplace.write(
             f"pgweir-{self.port}.toml",
             f"[pgweir]\nlisten = [\"127.0.0.1:{self.port}\"]\nworkers = 1\nauth_type = \"any\"\n"
+            "admin_users = [\"bench\"]\n"
             "log_connections = false\nlog_disconnections = false\nlog_stats = false\n"
             f"[limits]\nmax_client_conn = {CLIENTS_MAX}\n"
             "[tls]\nserver_tls_sslmode = \"disable\"\nclient_tls_sslmode = \"allow\"\n"
             f"client_tls_cert_file = \"{self.certificate[0]}\"\n"
-            f"client_tls_key_file = \"{self.certificate[1]}\"\n" + databases)
+            f"client_tls_key_file = \"{self.certificate[1]}\"\n" + self.sections() + databases)
         return [self.binary, "-c", path]
 
     def stop_signal(self):
         return signal.SIGQUIT
+
+
+class PgweirOfCluster(Pgweir):
+    """In front of a primary and its standbys; nodes are observed in the database postgres."""
+
+    def __init__(self, workplace, binary, nodes, certificate, split):
+        super().__init__(workplace, binary, nodes[0], certificate)
+        self.cluster = nodes
+        self.split = split
+
+    def nodes(self):
+        addresses = ", ".join(f"\"127.0.0.1:{node.port}\"" for node in self.cluster)
+        return f"nodes = [{addresses}]\n"
+
+    def sections(self):
+        return (f"[routing]\nsplit = \"{self.split}\"\n"
+                "[cluster]\nmonitor_user = \"bench\"\nmonitor_dbname = \"postgres\"\n")
+
+    def close_servers(self):
+        """So that its nodes have counted what its servers did."""
+        subprocess.run(["psql", "-XAtq", "-h", "127.0.0.1", "-p", str(self.port), "-U", "bench",
+                        "-c", "reconnect", "pgweir"], capture_output=True, check=True)
+        time.sleep(0.5)
