@@ -149,7 +149,7 @@ void Core::configure_clusters() {
     for (const auto& [name, database] : settings_->databases()) {
         const config::EffectivePool config = settings_->pool_for(name, {});
         if (config.nodes.size() < 2) continue;
-        auto known = before.find(key_of(config.nodes));
+        auto known = before.find(cluster_key(config.nodes));
         if (known == before.end()) {
             cluster_of(name, config);
             continue;

@@ -39,7 +39,7 @@ struct Observation {
 
     // Of a primary, if it can be told (the last line of its timeline's history file): where the
     // history of `timeline` left its parent's, and which that is. Else empty; a bound is used.
-    Position timeline_began_at;
+    Position timeline_began_at = {};
     std::uint32_t wal_block_size = 8192;  // SHOW wal_block_size; see reached().
 
     bool answered() const { return failure.empty(); }
