@@ -140,10 +140,9 @@ TEST_CASE("EXPLAIN ROUTE is answered by the worker that knows most") {
     CHECK(names_of(ShowTable::Route) == "EXPLAIN ROUTE");
     ShowData one;
     one.route = {.knows = 1, .lines = {"one"}};
-    for (const int knows : {1, 3, 2}) {
+    for (const std::uint8_t knows : {std::uint8_t{1}, std::uint8_t{3}, std::uint8_t{2}}) {
         ShowData other;
-        other.route = {.knows = static_cast<std::uint8_t>(knows),
-                       .lines = {std::to_string(knows), "more"}};
+        other.route = {.knows = knows, .lines = {std::to_string(knows), "more"}};
         merge(one, std::move(other));
     }
     const TableText text = render(ShowTable::Route, one);

@@ -29,17 +29,15 @@ constexpr NodeId kTwo{2};
 
 void see(ByHand& world, NodeId node, bool in_recovery, std::uint64_t lsn) {
     world.pass(Duration::milliseconds(1));
-    world.tell(NodeObserved{node,
-                            {.started_at = world.now(),
-                             .ended_at = world.now(),
-                             .over = cluster::ProbeOver::Open,
-                             .failure = {},
-                             .sqlstate = {},
-                             .in_recovery = in_recovery,
-                             .system_id = 7,
-                             .timeline = 1,
-                             .lsn = cluster::Lsn{lsn},
-                             .started_unix_us = 1}});
+    cluster::Observation seen;
+    seen.started_at = world.now();
+    seen.ended_at = world.now();
+    seen.in_recovery = in_recovery;
+    seen.system_id = 7;
+    seen.timeline = 1;
+    seen.lsn = cluster::Lsn{lsn};
+    seen.started_unix_us = 1;
+    world.tell(NodeObserved{node, std::move(seen)});
 }
 
 void see_both(ByHand& world) {
