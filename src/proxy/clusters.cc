@@ -129,12 +129,6 @@ void Core::observe(ClusterEntry& entry, const std::string& database,
     if (entry.observed == nullptr) {
         entry.observed =
             std::make_unique<cluster::Cluster>(std::move(configs), rules, random_.next(), now_);
-        if (rules.is_blind) {
-            log(LogLevel::Warning,
-                "nodes of database " + database +
-                    " can't be observed: there is no monitor_user; the first one is used for "
-                    "everything");
-        }
     } else {
         entry.observed->configure(std::move(configs), rules, now_);
     }
@@ -205,6 +199,12 @@ void Core::look(ClusterEntry& entry) {
     }
     clusters_deadline_ = std::min(clusters_deadline_, entry.observed->next_deadline());
     if (view == entry.view) return;
+    if (view->is_blind) {
+        log(LogLevel::Warning, "nodes can't be observed, as there is no monitor_user: " +
+                                   view->nodes.front().address.host + ":" +
+                                   std::to_string(view->nodes.front().address.port) +
+                                   " is used for everything");
+    }
     for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
         if (worker == parts_.worker) continue;
         auto changed = std::make_unique<ViewChanged>();
