@@ -94,7 +94,7 @@ class Bench:
         proxy = self.proxies["on"]
         proxy.close_servers()
         before = commits(self.nodes, "bench")
-        loads.run_pgbench(proxy, load, 1, self.pgbench, self.workplace.path)
+        loads.run_pgbench(proxy, load, self.options.seconds, self.pgbench, self.workplace.path)
         proxy.close_servers()
         counts = [b - a for a, b in zip(before, commits(self.nodes, "bench"))]
         return sum(counts[1:]) / sum(counts)
