@@ -259,6 +259,7 @@ class Core {
     bool acquire_routed(Client& client);
     route::Request request_of(const Client& client) const;
     bool follow(Client& client, const route::Route& route);
+    static bool should_wait_to_move(Client& client, const route::Route& route);
     bool wait_for_node(Client& client, route::Reason reason, NodeId otherwise);
     bool may_serve(const Client& client, const Server& server);
     void decline(Client& client, Server& server);

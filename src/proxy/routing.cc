@@ -20,6 +20,9 @@ constexpr Duration kRetryPeriod = Duration::seconds(1);
 constexpr std::uint64_t kRetriesAlways = 10;
 // Between complaints about hints.
 constexpr Duration kHintPause = Duration::seconds(1);
+// Reads that the primary serves in a row before one waits to move to a standby, and for how long.
+constexpr std::uint8_t kFallbacksInRow = 3;
+constexpr Duration kMoveWait = Duration::milliseconds(5);
 // How long a token waits for its sample.
 constexpr Duration kSampleWait = Duration::seconds(1);
 
@@ -98,6 +101,9 @@ bool Core::follow(Client& client, const route::Route& route) {
     NodeId node = route.node;
     switch (route.verdict) {
         case route::Route::Verdict::Node:
+            if (should_wait_to_move(client, route)) {
+                return wait_for_node(client, route.reason, route.node);
+            }
             break;
         case route::Route::Verdict::Wait:
             if (!client.has_waited_enough || !route.otherwise)
@@ -117,14 +123,36 @@ bool Core::follow(Client& client, const route::Route& route) {
     return acquire_from(client, pool_on(tenant, *cluster.view->find(node)));
 }
 
+// The primary serves a read whose place is not known yet; that moves the place on. A session that
+// reads without a pause would stay there for ever: now and then its read waits for the look that is
+// on its way.
+bool Core::should_wait_to_move(Client& client, const route::Route& route) {
+    const bool is_fallback =
+        client.session != nullptr && client.session->route().is_read &&
+        route.node == client.tenant->cluster->view->primary &&
+        (route.reason == route::Reason::NoSample || route.reason == route::Reason::NotFresh);
+    client.waits_to_move = false;
+    if (!is_fallback || client.has_waited_enough) {
+        client.fallbacks = 0;
+        return false;
+    }
+    if (client.fallbacks < kFallbacksInRow) {
+        ++client.fallbacks;
+        return false;
+    }
+    client.waits_to_move = true;
+    return true;
+}
+
 // Until the nodes are seen in another light; not for ever.
 bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise) {
     const Tenant& tenant = *client.tenant;
     const Duration wait_max = tenant.config.query_wait_timeout;
     Instant deadline = deadline_after(client.routed_at, wait_max);
     if (otherwise) {
-        const Duration patience =
+        Duration patience =
             reason == route::Reason::NoSample ? kSampleWait : tenant.config.replica_wait;
+        if (client.waits_to_move) patience = std::max(tenant.config.replica_wait, kMoveWait);
         deadline = std::min(deadline, client.routed_at + patience);
     }
     if (deadline <= now_ && otherwise) {

@@ -200,6 +200,8 @@ struct Client {
     bool leases_for_read = false;
     bool reads = false;  // It has read what a standby may serve.
     bool has_waited_enough = false;  // For a fresh standby.
+    bool waits_to_move = false;
+    std::uint8_t fallbacks = 0;  // Reads in a row that the primary has served for a standby.
 };
 
 struct Server {

@@ -70,13 +70,23 @@ sql::OwnSetting ClientSession::own_command(ByteView bytes) const {
 }
 
 std::size_t ClientSession::answer_own(ByteView bytes, LocalAnswer answer,
-                                      const ServerSession* server, EffectList& effects) {
+                                      ServerSession* server, EffectList& effects) {
     const Unit unit = judge_unit(bytes, unit_context());
     answer.status = wire::TransactionStatus::Idle;
     if (server != nullptr) answer.status = server->status();
     if (deferred_ != nullptr) answer.status = wire::TransactionStatus::InTransaction;
     if (answer.status == wire::TransactionStatus::Failed) {
         answer.error = wire::Refusal{.reason = wire::RefusalReason::TransactionAborted};
+    }
+    if (answer.error && answer.status == wire::TransactionStatus::InTransaction) {
+        // An error fails the transaction, whoever says it.
+        answer.status = wire::TransactionStatus::Failed;
+        if (deferred_ != nullptr) {
+            deferred_.reset();
+            lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Rollback);
+        } else {
+            server->fail_transaction(effects);
+        }
     }
     const ByteView message = bytes.first(unit.facts.bytes);
     Bytes out;

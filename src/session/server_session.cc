@@ -92,6 +92,15 @@ void ServerSession::send_sync(Asker asker, EffectList& effects) {
     expect(Expected::Sync, asker);
 }
 
+void ServerSession::fail_transaction(EffectList& effects) {
+    // No statement has the number 0.
+    Bytes message;
+    wire::bind(message, "", server_statement_name(0));
+    effects.send(id_, effects.keep(message));
+    expect(Expected::Bind, Asker::Quiet);
+    send_sync(Asker::Quiet, effects);
+}
+
 void ServerSession::answer_in_place(ClientId client, ByteView answer, EffectList& effects) {
     if (replay_.holds()) return replay_.hold(answer);
     effects.send(client, effects.keep(answer));

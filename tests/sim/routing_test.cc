@@ -69,6 +69,17 @@ TEST_CASE("a session never reads backwards when it moves from standby to standby
     CHECK(story.complaints() == "");
 }
 
+TEST_CASE("a session that reads without a pause comes back to the standbys") {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        ClusterStory story({.seed = seed});
+        SimClient& alice = story.settled("alice");
+        story.put(alice, 5);
+        for (int i = 0; i < 10; ++i) story.get(alice, 5);
+        CHECK(story.served_by([&] { story.get(alice, 5); }) == "standby");
+        CHECK(story.complaints() == "");
+    }
+}
+
 TEST_CASE("a standby that is too far behind gets no reads until it has caught up") {
     ClusterStory story({});
     SimClient& writer = story.settled("alice");

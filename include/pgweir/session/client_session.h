@@ -130,7 +130,7 @@ class ClientSession {
     // SET, RESET or SHOW of a parameter of pgweir's own, at the front of `bytes`.
     sql::OwnSetting own_command(ByteView bytes) const;
     // Returns the bytes that are answered by that. REQUIRES: consume() said Need::Own.
-    std::size_t answer_own(ByteView bytes, LocalAnswer answer, const ServerSession* server,
+    std::size_t answer_own(ByteView bytes, LocalAnswer answer, ServerSession* server,
                            EffectList& effects);
     RouteWish& wish() { return wish_; }
     // Its state on a server does not follow it: its reads go where its writes go.

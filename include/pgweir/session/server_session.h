@@ -130,6 +130,8 @@ class ServerSession {
     // Sends SQL of pgweir's own as one Query message.
     void send_query(std::string_view sql, Asker asker, EffectList& effects);
     void send_sync(Asker asker, EffectList& effects);
+    // The open transaction fails, by an error that nobody hears.
+    void fail_transaction(EffectList& effects);
     // From now on no answer is anybody's: the client has gone.
     void disown_answers();
 
