@@ -199,11 +199,11 @@ void Core::look(ClusterEntry& entry) {
     }
     clusters_deadline_ = std::min(clusters_deadline_, entry.observed->next_deadline());
     if (view == entry.view) return;
-    if (view->is_blind) {
-        log(LogLevel::Warning, "nodes can't be observed, as there is no monitor_user: " +
-                                   view->nodes.front().address.host + ":" +
-                                   std::to_string(view->nodes.front().address.port) +
-                                   " is used for everything");
+    // Not where observing begins: settings are taken before there is a log.
+    if (view->is_blind && (entry.view == nullptr || !entry.view->is_blind)) {
+        log(LogLevel::Warning, "nodes of database " + databases_of(entry) +
+                                   " can't be observed: there is no monitor_user; the first one "
+                                   "is used for everything");
     }
     for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
         if (worker == parts_.worker) continue;

@@ -292,7 +292,7 @@ void Core::explain_nodes(const ClusterEntry& entry, const config::EffectivePool&
         line += name(route.node);
     } else {
         line += route.verdict == route::Route::Verdict::Wait ? "it waits" : "it fails";
-        if (route.otherwise) line += ", and then goes to " + name(route.otherwise);
+        if (route.otherwise) line += "; if in vain: " + name(route.otherwise);
     }
     lines.push_back(line + " (" + std::string(route::words(route.reason)) + ")");
     for (const cluster::NodeView& node : view.nodes) {
