@@ -103,8 +103,7 @@ TEST_CASE("EXPLAIN ROUTE sends a read to the standby and a write to the primary"
     ByHand world(kSettings + kObserved);
     const ClientId root = world.connect("root", "pgweir");
     world.tell(Woken{});
-    CHECK(has(rows_of(world, root, "EXPLAIN ROUTE SELECT 1"),
-              "now: it waits (no standby is eligible)"));
+    CHECK(has(rows_of(world, root, "EXPLAIN ROUTE SELECT 1"), "now: it waits ("));
     see_both(world);
 
     const std::string read = rows_of(world, root, "EXPLAIN ROUTE SELECT 1");
