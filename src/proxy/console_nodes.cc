@@ -329,8 +329,8 @@ admin::RouteExplanation Core::explain_route(const std::string& database,
     const bool is_plain = words_of_settings(config, is_judged).empty();
     if (is_plain && !words_of_own(verdict).empty()) return answer;
     const route::Request request = plain_request(verdict, config, is_judged, now_);
-    answer.lines.push_back(wants_primary(request) ? "goes to: the primary"
-                                                  : "goes to: a standby, consistency " +
+    answer.lines.push_back(wants_primary(request) ? "wants: the primary"
+                                                  : "wants: a standby, consistency " +
                                                         std::string(words(request.consistency)));
     explain_nodes(*found->second, config, request, answer.lines);
     return answer;

@@ -114,7 +114,7 @@ TEST_CASE("EXPLAIN ROUTE sends a read to the standby and a write to the primary"
 
     const std::string write = rows_of(world, root, "EXPLAIN ROUTE ON app INSERT INTO t VALUES (1)");
     CHECK(write.starts_with("primary: no read (data_modification);\n  because it "));
-    CHECK(has(write, "goes to: the primary"));
+    CHECK(has(write, "wants: the primary"));
     CHECK(has(write, "now: one:5432 (only the primary writes)"));
     CHECK(has(write, "node two:5432, standby: ok; does not serve it"));
 
