@@ -138,16 +138,16 @@ class Session {
     int theirs_ = 0;
 };
 
-constexpr int kSessions = 4;
+constexpr int kSessions = 8;
 
-void run_sessions(const Target& target, Tally& tally,
+void run_sessions(const Target& target, Tally& tally, int pairs,
                   const std::function<void(Session&, int id, int round)>& step) {
     std::vector<std::thread> threads;
     for (int id = 1; id <= kSessions; ++id) {
         threads.emplace_back([&, id] {
             try {
                 Session session(target, tally, id, id % kSessions + 1);
-                for (int round = 0; round < pairs() / kSessions; ++round) step(session, id, round);
+                for (int round = 0; round < pairs / kSessions; ++round) step(session, id, round);
             } catch (const std::exception& problem) {
                 ++tally.errors;
             }
@@ -156,7 +156,7 @@ void run_sessions(const Target& target, Tally& tally,
     for (auto& thread : threads) thread.join();
 }
 
-void report(const char* level, const Tally& tally) {
+void report(const std::string& level, const Tally& tally) {
     MESSAGE(level, ": ", tally.on_standbys.load(), " reads on standbys, ", tally.on_primary.load(),
             " on the primary");
 }
@@ -179,12 +179,12 @@ std::string read_of(int id) {
 TEST_CASE("a session reads what it wrote, and never less than it has read") {
     for (const int workers : {1, 2}) {
         CAPTURE(workers);
-        PgweirProcess pgweir(config_of("session", workers == 1 ? "100ms" : "0s", workers));
+        PgweirProcess pgweir(config_of("session", workers == 1 ? "10ms" : "20ms", workers));
         wait_for_both(pgweir);
         Tally tally;
         {
             Unrest unrest;
-            run_sessions(routed_by(pgweir), tally,
+            run_sessions(routed_by(pgweir), tally, pairs() / 2,
                          [](Session& session, int, int round) { session.pair(round); });
         }
         report("session", tally);
@@ -196,7 +196,7 @@ TEST_CASE("a session reads what it wrote, and never less than it has read") {
 }
 
 TEST_CASE("a strong read sees what anybody has committed") {
-    PgweirProcess pgweir(config_of("strong", "100ms"));
+    PgweirProcess pgweir(config_of("strong", "10ms"));
     wait_for_both(pgweir);
     Tally tally;
     {
@@ -205,7 +205,7 @@ TEST_CASE("a strong read sees what anybody has committed") {
         for (int i = 0; i < kSessions; ++i) {
             writers.push_back(std::make_unique<Connection>(routed().primary.target()));
         }
-        run_sessions(routed_by(pgweir), tally, [&](Session& session, int id, int round) {
+        run_sessions(routed_by(pgweir), tally, pairs(), [&](Session& session, int id, int round) {
             session.pair_with(*writers[static_cast<std::size_t>(id - 1)], round);
         });
     }
@@ -278,6 +278,27 @@ TEST_CASE("a session waits for a standby if it may, and goes to the primary if t
     routed().first.resume_replay();
     wait_until("reads move to the standby that goes on",
                [&] { return client.value(sql) == "first"; });
+}
+
+// Each read on the primary is one more thing that a standby has to be level with.
+TEST_CASE("a session that has written and then reads without a pause leaves the primary") {
+    PgweirProcess pgweir(config_of("session", "500ms"));
+    wait_for_both(pgweir);
+    // So that the standbys are never level with the primary for long.
+    std::atomic<bool> is_over{false};
+    std::thread writing([&] {
+        Connection writer(routed().primary.target());
+        while (!is_over) writer.query("update counters set n = n + 1 where id = 91");
+    });
+    Connection client(routed_by(pgweir));
+    client.query("update counters set n = n + 1 where id = 90");
+    const std::string sql = "select current_setting('app.node') from counters where id = 90";
+    int on_primary = 0;
+    while (on_primary < 2000 && client.query(sql).value() == "primary") ++on_primary;
+    is_over = true;
+    writing.join();
+    MESSAGE(on_primary, " reads ran on the primary before the first on a standby");
+    CHECK(on_primary < 2000);
 }
 
 TEST_CASE("a token hands on what a session has seen") {

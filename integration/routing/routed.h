@@ -3,6 +3,8 @@
 // says its name in the setting app.node, so that a statement can tell where it ran.
 #pragma once
 
+#include <signal.h>
+
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -145,6 +147,29 @@ inline int occurrences(const std::filesystem::path& log, const std::string& word
     }
     return count;
 }
+
+// To all processes of a PostgreSQL, known by its log: the postmaster first, then its children.
+inline void signal_all(const std::filesystem::path& log, int number) {
+    std::ifstream file(log.parent_path() / "data" / "postmaster.pid");
+    std::string postmaster;
+    std::getline(file, postmaster);
+    std::ifstream children("/proc/" + postmaster + "/task/" + postmaster + "/children");
+    std::vector<pid_t> pids{std::stoi(postmaster)};
+    for (pid_t pid = 0; children >> pid;) pids.push_back(pid);
+    for (const pid_t pid : pids) ::kill(pid, number);
+}
+
+// It goes on, however the test ends.
+class Frozen {
+ public:
+    explicit Frozen(std::filesystem::path log) : log_(std::move(log)) { signal_all(log_, SIGSTOP); }
+    Frozen(const Frozen&) = delete;
+    Frozen& operator=(const Frozen&) = delete;
+    ~Frozen() { signal_all(log_, SIGCONT); }
+
+ private:
+    std::filesystem::path log_;
+};
 
 inline bool runs_long() {
     return std::getenv("PGWEIR_LONG") != nullptr;
