@@ -222,8 +222,7 @@ TEST_CASE("a wrong value or name of pgweir's own settings is refused, and the se
     CHECK(is_standby(client.value(kRead)));
 }
 
-TEST_CASE("an error in one of pgweir's own settings fails the transaction, as any error does" *
-          doctest::may_fail()) {
+TEST_CASE("an error in one of pgweir's own settings fails the transaction, as any error does") {
     Connection client(split_target());
     client.must("begin");
     CHECK(client.query("set pgweir.route = 'moon'").sqlstate == "22023");
@@ -273,7 +272,8 @@ TEST_CASE("a standby that is too far behind gets no reads until it has caught up
         Connection(routed().primary.target()).must(kWrite);
         wait_for_reads_on(routed_by(pgweir), {"second"});
         auto places = places_of_reads(routed_by(pgweir), 40);
-        CHECK(places["second"] == 40);
+        CHECK(places["first"] == 0);
+        CHECK(places["second"] > 0);
     }
     wait_for_both(pgweir);
 }
@@ -312,7 +312,7 @@ TEST_CASE("a node of another cluster gets nothing, and the log names it") {
     CHECK(Connection(stranger.owner()).value("select count(*) from written") == "0");
 }
 
-TEST_CASE("the list of nodes can change while clients go on" * doctest::may_fail()) {
+TEST_CASE("the list of nodes can change while clients go on") {
     PgweirConfig both = routed().config();
     PgweirConfig one = routed().config();
     for (const char* database : {"routed", "queries"}) {
@@ -338,8 +338,7 @@ TEST_CASE("the list of nodes can change while clients go on" * doctest::may_fail
 }
 
 // It is a primary, and nobody else has answered yet: it must not be taken for the cluster.
-TEST_CASE("a node of another cluster gets nothing, even if it answers first" *
-          doctest::may_fail()) {
+TEST_CASE("a node of another cluster gets nothing, even if it answers first") {
     TestCluster stranger({"app.node = 'stranger'"});
     Connection(stranger.owner())
         .must("create table written (n int); grant all on written to public");

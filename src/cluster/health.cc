@@ -41,6 +41,8 @@ struct Judge {
             return node.failures > 0 ? Trouble::Unreachable : Trouble::NotSeenYet;
         }
         if (primacy.is_stranger(node)) return Trouble::Stranger;
+        // Whose cluster this is, the others have a say in.
+        if (primacy.is_undecided()) return Trouble::NotSeenYet;
         if (node.is_fenced) return Trouble::OldTimeline;
         if (primacy.is_rival(node.config.id)) return Trouble::TwoPrimaries;
         if (is_unreachable(node)) return Trouble::Unreachable;

@@ -35,23 +35,25 @@ void Primacy::conclude(std::span<NodeState> nodes, Duration evidence_age_max, In
     choose(nodes, evidence_age_max, now);
 }
 
+// A node of another cluster may be the first to answer: its word alone is not taken before the
+// others have had theirs.
 void Primacy::identify(std::span<const NodeState> nodes) {
     if (is_pinned_) return;
     std::uint64_t chosen = 0;
     std::ptrdiff_t most = 0;
     for (const NodeState& node : nodes) {
         if (node.system_id == 0) continue;
-        if (node.role == Role::Primary) {
-            system_id_ = node.system_id;
-            is_pinned_ = true;
-            return;
-        }
         const std::ptrdiff_t count = holders(nodes, node.system_id);
         if (count <= most) continue;
         most = count;
         chosen = node.system_id;
     }
     system_id_ = chosen;
+    is_pinned_ = most * 2 > static_cast<std::ptrdiff_t>(nodes.size());
+    is_undecided_ = chosen != 0 && !is_pinned_ &&
+                    std::any_of(nodes.begin(), nodes.end(), [](const NodeState& node) {
+                        return !node.has_answered() && node.failures == 0;
+                    });
 }
 
 bool Primacy::is_stranger(const NodeState& node) const {
@@ -119,7 +121,8 @@ void Primacy::fence(std::span<NodeState> nodes) const {
 }
 
 bool Primacy::claims(const NodeState& node) const {
-    return node.role == Role::Primary && node.timeline == timeline_ && !is_stranger(node);
+    return !is_undecided_ && node.role == Role::Primary && node.timeline == timeline_ &&
+           !is_stranger(node);
 }
 
 void Primacy::choose(std::span<const NodeState> nodes, Duration evidence_age_max, Instant now) {

@@ -26,6 +26,7 @@ class Primacy {
     bool is_rival(NodeId node) const;
     bool is_stranger(const NodeState& node) const;
     std::uint64_t system_id() const { return system_id_; }
+    bool is_undecided() const { return is_undecided_; }
     std::uint32_t timeline() const { return timeline_; }
     const std::vector<TimelineFork>& forks() const { return forks_; }
     Lsn timeline_began_at() const;
@@ -44,7 +45,8 @@ class Primacy {
     bool claims(const NodeState& node) const;
 
     std::uint64_t system_id_ = 0;
-    bool is_pinned_ = false;  // A primary has been seen: the identity stands.
+    bool is_pinned_ = false;     // Most nodes have it: the identity stands.
+    bool is_undecided_ = false;  // Nodes that could say otherwise have not been looked at.
     std::uint32_t timeline_ = 0;
     std::uint32_t timeline_before_ = 0;  // The highest until then; 0: that was none.
     std::vector<TimelineFork> forks_;

@@ -26,7 +26,14 @@ void Core::settings_changed(std::shared_ptr<const config::Settings> settings) {
                                   before.require_auth != after.require_auth ||
                                   before.channel_binding != after.channel_binding ||
                                   before.cleartext_password != after.cleartext_password;
-        if (other_server || before.nodes != after.nodes) {
+        if (before.nodes != after.nodes) tenant->greetings.clear();
+        // Servers of nodes that stay know the defaults as well as a new one would.
+        const bool no_node_stays =
+            std::none_of(after.nodes.begin(), after.nodes.end(), [&](const NodeAddress& node) {
+                return std::find(before.nodes.begin(), before.nodes.end(), node) !=
+                       before.nodes.end();
+            });
+        if (other_server || no_node_stays) {
             tenant->base = nullptr;
             tenant->greetings.clear();
         }

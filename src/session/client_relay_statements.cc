@@ -85,6 +85,11 @@ std::size_t ClientSession::Relay::parse(ByteView bytes, std::size_t size) {
 
 // Not there whole. An unnamed statement is passed on as it comes, and lives as long as its lease.
 std::size_t ClientSession::Relay::parse_large(ByteView bytes, std::size_t size) {
+    // Whether it is named decides what becomes of it.
+    if (bytes.size() <= kHeaderBytes) {
+        client.is_partial_ = true;
+        return 0;
+    }
     const bool is_unnamed = bytes.size() > kHeaderBytes && bytes[kHeaderBytes] == 0;
     if (is_unnamed && size > client.rules_->buffered_bytes_max) {
         StatementRef statement = StatementDirectory::opaque();

@@ -12,8 +12,9 @@
 // The primary is the node of this cluster's system identifier that is not in recovery, on the
 // highest timeline that any node of the cluster ever told.
 //
-//   - The cluster's system identifier is that of the first primary seen; until there is one, that
-//     of most nodes (the first configured one's, if equal). Nodes with another are strangers.
+//   - The cluster's system identifier is that of most nodes (the first configured one's, if equal);
+//     it stands once more than half of all nodes have it, and counts for nothing before each node
+//     has answered or failed to. Nodes with another are strangers.
 //   - A node keeps being the primary until a look sees it in recovery, a higher timeline is seen
 //     anywhere, two looks in a row have failed, or its evidence is older than evidence_age_max.
 //   - Two that claim one timeline: neither. A claim ends when a look sees the node in recovery or
