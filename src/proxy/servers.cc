@@ -381,6 +381,7 @@ void Core::forget_server(Server& server, const std::string& reason) {
         if (client->phase == Client::Phase::Raw) {
             close_client(*client, CloseMode::Flush, "its server has gone");
         } else if (client->phase == Client::Phase::Greeting) {
+            pause_client(*client, false);
             begin_greeting(*client);
         } else if (client->session != nullptr) {
             end_load(*client);

@@ -247,10 +247,10 @@ void Program::other(StageClient& client) {
         case 5:
             client.is_wild = client.is_wild || client.is_unsynced;
             // Long enough to be handed on in pieces.
-            return stage_.say(
-                client,
-                say::query("SELECT 1" + text(token(client)) + std::string((kind >> 3) * 1000, ' ')),
-                1);
+            return stage_.say(client,
+                              say::query("SELECT 1" + text(token(client)) +
+                                         std::string(std::size_t{kind >> 3} * 1000, ' ')),
+                              1);
         case 6:
             client.is_wild = true;
             return stage_.say(client, testing::message(static_cast<char>(kind)), 0);
@@ -353,7 +353,7 @@ void Program::world_does(Action action) {
         case PassShort:
             return stage_.pass(Duration::milliseconds(value));
         case PassLong:
-            return stage_.pass(Duration::milliseconds(value * 200));
+            return stage_.pass(Duration::milliseconds(std::int64_t{value} * 200));
         case Reload:
             return stage_.reload(value);
         default:

@@ -40,6 +40,22 @@ TEST_CASE("a client whose COPY failed before the server had read it is read agai
     CHECK(!world.is_paused(alice));
 }
 
+TEST_CASE("a client is read again when the server that was to greet it is lost") {
+    ByHand world(kSettings);
+    world.connect();
+    const ServerId one = world.opened().at(0);
+    world.log_in(one);
+    const ClientId bob = world.open();
+    Bytes startup;
+    wire::startup_message(startup,
+                          {{"user", "alice"}, {"database", "app"}, {"application_name", "bob"}});
+    world.tell(ClientBytes{bob, startup});
+    world.tell(ServerBlocked{one});
+    CHECK(world.is_paused(bob));
+    world.tell(ServerClosed{one, "connection reset"});
+    CHECK(!world.is_paused(bob));
+}
+
 TEST_CASE("a server is nobody's until it has read what the last client sent") {
     ByHand world(kSettings);
     const ClientId alice = world.connect();
