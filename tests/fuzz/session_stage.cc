@@ -275,18 +275,21 @@ void Stage::behave_for(Duration duration) {
     while (now_ < end) {
         int rounds = 0;
         while (behave()) PGWEIR_ASSERT(++rounds < 1000);
-        pass(Duration::milliseconds(500));
+        pass(Duration::seconds(1));
     }
 }
 
 void Stage::finish() {
-    // Each unit may wait for a server as long as query_wait_timeout.
-    unsigned units = 2;
+    // Each unit may wait for a server as long as query_wait_timeout: nobody has many.
+    constexpr unsigned kUnitsMax = 4;
+    std::vector<std::uint64_t> impatient;
     for (const auto& [id, client] : clients_) {
-        units =
-            std::max(units, 2 + client.ready_due - std::min(client.ready_due, client.ready_heard));
+        if (client.ready_due > client.ready_heard + kUnitsMax) impatient.push_back(id);
     }
-    behave_for(Duration::seconds(6) * units);
+    for (std::uint64_t id : impatient) {
+        if (auto found = clients_.find(id); found != clients_.end()) close(found->second);
+    }
+    behave_for(Duration::seconds(6) * (kUnitsMax + 2));
     for (const auto& [id, client] : clients_) {
         PGWEIR_ASSERT(client.is_wild || client.ready_heard == client.ready_due);
         PGWEIR_ASSERT(client.is_wild || (client.outbox.empty() && client.unread.empty()));
