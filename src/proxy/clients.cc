@@ -5,6 +5,7 @@
 
 #include "pgweir/wire/backend_messages.h"
 #include "proxy/core.h"
+#include "proxy/words.h"
 
 namespace pgweir::proxy {
 
@@ -14,10 +15,6 @@ namespace {
 constexpr std::size_t kSpareBytesMax = 512;
 constexpr std::size_t kSparesMax = 1024;
 
-std::string text(Duration duration) {
-    if (duration.us % 1'000'000 == 0) return std::to_string(duration.us / 1'000'000) + "s";
-    return std::to_string(duration.us / 1000) + "ms";
-}
 }  // namespace
 
 void Core::client_bytes(ClientId id, ByteView bytes) {

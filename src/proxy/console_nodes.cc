@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proxy/core.h"
+#include "proxy/words.h"
 
 namespace pgweir::proxy {
 
@@ -16,7 +17,7 @@ std::string name_of_node(const NodeAddress& address) {
     return address.host + ":" + std::to_string(address.port);
 }
 
-std::string_view words(cluster::Role role) {
+std::string_view role_name(cluster::Role role) {
     switch (role) {
         case cluster::Role::Primary:
             return "primary";
@@ -26,20 +27,6 @@ std::string_view words(cluster::Role role) {
             break;
     }
     return "unknown";
-}
-
-std::string_view words(sql::Consistency consistency) {
-    switch (consistency) {
-        case sql::Consistency::Eventual:
-            return "eventual";
-        case sql::Consistency::Session:
-            return "session";
-        case sql::Consistency::Strong:
-            return "strong";
-        case sql::Consistency::Primary:
-            break;
-    }
-    return "primary";
 }
 
 bool is_lag_known(const cluster::NodeView& node) {
@@ -79,7 +66,7 @@ admin::NodeRow Core::node_row(const ClusterEntry& entry, std::size_t place) cons
     admin::NodeRow row{.cluster = entry.key,
                        .host = node.address.host,
                        .port = node.address.port,
-                       .role = std::string(words(node.role)),
+                       .role = std::string(role_name(node.role)),
                        .zone = node.zone,
                        .weight = node.weight,
                        .lag_bytes_max = settings_->routing.max_replica_lag_bytes().bytes,
@@ -300,7 +287,8 @@ void Core::explain_nodes(const ClusterEntry& entry, const config::EffectivePool&
         const std::string_view part = state == "ok" ? words_of_part(view, node, request, rules)
                                                     : std::string_view("does not serve it");
         lines.push_back("node " + name_of_node(node.address) + ", " +
-                        std::string(words(node.role)) + ": " + state + "; " + std::string(part));
+                        std::string(role_name(node.role)) + ": " + state + "; " +
+                        std::string(part));
     }
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proxy/core.h"
+#include "proxy/words.h"
 
 namespace pgweir::proxy {
 
@@ -14,32 +15,6 @@ std::optional<sql::Consistency> consistency_of(std::string_view text) {
     if (text == "strong") return sql::Consistency::Strong;
     if (text == "primary") return sql::Consistency::Primary;
     return std::nullopt;
-}
-
-std::string_view words_of(sql::Consistency consistency) {
-    switch (consistency) {
-        case sql::Consistency::Eventual:
-            return "eventual";
-        case sql::Consistency::Session:
-            return "session";
-        case sql::Consistency::Strong:
-            return "strong";
-        case sql::Consistency::Primary:
-            return "primary";
-    }
-    return {};
-}
-
-std::string_view words_of(sql::RouteHint route) {
-    switch (route) {
-        case sql::RouteHint::None:
-            return "auto";
-        case sql::RouteHint::Primary:
-            return "primary";
-        case sql::RouteHint::Replica:
-            return "replica";
-    }
-    return {};
 }
 
 wire::Refusal invalid_value(std::string_view name, std::string_view value,
@@ -82,9 +57,9 @@ std::optional<session::LocalAnswer> Core::answer_of(Client& client,
     if (setting.name == "consistency") {
         const sql::Consistency level =
             wish.has_consistency ? wish.consistency : client.tenant->rules.split.consistency;
-        answer.value = words_of(level);
+        answer.value = words(level);
     } else if (setting.name == "route") {
-        answer.value = words_of(wish.route);
+        answer.value = words(wish.route);
     } else if (setting.name == "token") {
         ClusterEntry& cluster = *client.tenant->cluster;
         if (client.routed_at == Instant{}) client.routed_at = now_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "proxy/core.h"
+#include "proxy/words.h"
 
 namespace pgweir::proxy {
 
@@ -17,11 +18,6 @@ std::string text(const NodeAddress& address) {
     }
     const bool is_v6 = address.host.find(':') != std::string::npos;
     return (is_v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
-}
-
-std::string text(Duration duration) {
-    if (duration.us % 1'000'000 == 0) return std::to_string(duration.us / 1'000'000) + "s";
-    return std::to_string(duration.us / 1000) + "ms";
 }
 
 std::string_view option_of(pool::Scope scope) {

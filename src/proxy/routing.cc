@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/core.h"
+#include "proxy/words.h"
 
 namespace pgweir::proxy {
 
@@ -25,11 +26,6 @@ constexpr std::uint8_t kFallbacksInRow = 3;
 constexpr Duration kMoveWait = Duration::milliseconds(5);
 // How long a token waits for its sample.
 constexpr Duration kSampleWait = Duration::seconds(1);
-
-std::string text(Duration duration) {
-    if (duration.us % 1'000'000 == 0) return std::to_string(duration.us / 1'000'000) + "s";
-    return std::to_string(duration.us / 1000) + "ms";
-}
 
 }  // namespace
 
