@@ -162,10 +162,11 @@ void LogSink::write(LogLevel level, std::string_view text) {
     if (answer.suppressed > 0) {
         impl_->say(level, std::to_string(answer.suppressed) + " more times: " + answer.text);
     }
-    if (answer.verdict == Repeats::Verdict::Suppress) return;
+    // Also where this line is not written itself: those that follow may all be like it.
     if (const std::uint64_t lost = impl_->writer.take_lost(); lost > 0) {
         impl_->say(LogLevel::Warning, std::to_string(lost) + " log lines could not be written");
     }
+    if (answer.verdict == Repeats::Verdict::Suppress) return;
     impl_->say(level, text);
 }
 
