@@ -77,6 +77,17 @@ TEST_CASE("a full disk costs lines, not the process, and the loss is told when t
     CHECK(text.find("there is room again") != std::string::npos);
 }
 
+TEST_CASE("a loss is told even if the line that follows is one of many") {
+    const TemporaryFolder folder;
+    LogSink log({.file = "/dev/full"});
+    for (std::size_t i = 0; i < LogSink::kRepeatsMax; ++i) log.write(LogLevel::Info, "the same");
+    log.flush();
+    CHECK(log.direct({.file = folder.file("log")}).empty());
+    log.write(LogLevel::Info, "the same");
+    log.flush();
+    CHECK(folder.read("log").find("5 log lines could not be written") != std::string::npos);
+}
+
 TEST_CASE("a reader that never reads holds up nobody") {
     std::array<int, 2> pipe{};
     REQUIRE(::pipe(pipe.data()) == 0);
