@@ -99,7 +99,8 @@ TEST_CASE("a reader that never reads holds up nobody") {
         const std::string line(99, 'x');
         for (int i = 0; i < 10'000; ++i) log.put(line + "\n");
         CHECK_FALSE(log.flush(std::chrono::milliseconds(50)));
-        CHECK(log.take_lost() > 8'000);
+        // One lot is being written, one waits: the rest is lost.
+        CHECK(log.take_lost() >= 8'000);
     }
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
     // The thread that hangs in its write is let go of.
