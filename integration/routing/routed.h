@@ -105,6 +105,16 @@ inline void wait_for_both(const PgweirProcess& pgweir) {
     wait_for_reads_on(routed_by(pgweir), {"first", "second"});
 }
 
+// What pgweir says of a node of these databases: "ok", or why it gets no traffic.
+inline std::string state_of(const PgweirProcess& pgweir, std::uint16_t port) {
+    const Answer nodes = Connection(pgweir.console()).must("show nodes");
+    for (std::size_t row = 0; row < nodes.rows.size(); ++row) {
+        if (nodes.at(row, "port") != std::to_string(port)) continue;
+        return nodes.at(row, "state").value_or("");
+    }
+    throw HarnessError("SHOW NODES does not list port " + std::to_string(port));
+}
+
 // Replays as usual at the end of a test, however it ends.
 class PausedReplay {
  public:
