@@ -50,6 +50,8 @@ struct Cluster::Impl {
     void observe(NodeId id, const Observation& seen, Instant now);
     void suspect(NodeId id, Suspicion why, Instant now);
     void drain(NodeId id, bool is_drained, Instant now);
+    bool begin_switchover(Instant now);
+    void end_switchover(std::string text, bool is_alarm, Instant now);
     const ClusterViewRef& view(Instant now);
     Instant next_deadline() const;
 
@@ -60,6 +62,7 @@ struct Cluster::Impl {
     void conclude(Instant now);
     void conclude_if_aged(Instant now);
     void look_after_primary(Instant now);
+    void look_after_switchover(Instant now);
     bool is_known_as_unreachable(const NodeState& node) const { return node.failures > 1; }
 
     std::shared_ptr<const ClusterView> build() const;
@@ -74,6 +77,8 @@ struct Cluster::Impl {
     Events events;
     Instant concluded_at{};
     Instant no_primary_since = Instant::never();
+    NodeId switched_from;  // Null: there is no switchover under way.
+    Instant switchover_at{};
     std::uint64_t version = 0;
     bool is_changed = true;
     ClusterViewRef published;
@@ -127,7 +132,9 @@ void Cluster::Impl::give_up_overdue(Instant now) {
 
 Instant Cluster::Impl::next_deadline() const {
     if (rules.is_blind) return Instant::never();
-    return std::min(schedule.next_deadline(), primacy.next_change());
+    Instant next = std::min(schedule.next_deadline(), primacy.next_change());
+    if (switched_from) next = std::min(next, switchover_at + rules.switchover_timeout);
+    return next;
 }
 
 void Cluster::Impl::observe(NodeId id, const Observation& seen, Instant now) {
@@ -157,6 +164,7 @@ void Cluster::Impl::suspect(NodeId id, Suspicion why, Instant now) {
     if (why == Suspicion::LateProbe && !schedule.may_doubt_delay(now)) return;
     const bool is_news = why != Suspicion::ConnectionLost && why != Suspicion::ConnectRefused;
     if (!is_news && is_known_as_unreachable(*node)) return;
+    if (why == Suspicion::ConnectRefused) schedule.want_new(id, now);
     begin_suspicion(*node, words(why), now);
 }
 
@@ -180,18 +188,59 @@ void Cluster::Impl::conclude(Instant now) {
     if (const NodeState* writer = find(primacy.primary())) {
         history.reached(writer->lsn, writer->evidence_end);
     }
+    look_after_switchover(now);
     judge_health(nodes, primacy, history, rules, now);
     if (rules.is_blind) return;
+    for (const NodeState& node : nodes) schedule.only_new(node.config.id, node.is_stopping);
     events.compare(nodes, primacy, now);
     look_after_primary(now);
 }
 
 void Cluster::Impl::conclude_if_aged(Instant now) {
-    if (now >= primacy.next_change()) conclude(now);
+    const bool is_late = switched_from && now >= switchover_at + rules.switchover_timeout;
+    if (now >= primacy.next_change() || is_late) conclude(now);
+}
+
+bool Cluster::Impl::begin_switchover(Instant now) {
+    NodeState* node = find(primacy.primary());
+    if (node == nullptr || rules.is_blind) return false;
+    node->is_switched_away = true;
+    switched_from = node->config.id;
+    switchover_at = now;
+    events.add({now, switched_from, name_of(*node) + " is drained for a switchover", false});
+    conclude(now);
+    return true;
+}
+
+void Cluster::Impl::end_switchover(std::string text, bool is_alarm, Instant now) {
+    if (NodeState* node = find(std::exchange(switched_from, NodeId{}))) {
+        node->is_switched_away = false;
+        events.add({now, node->config.id, std::move(text), is_alarm});
+    }
+}
+
+void Cluster::Impl::look_after_switchover(Instant now) {
+    if (!switched_from) return;
+    const NodeState* before = find(switched_from);
+    if (before == nullptr) {
+        switched_from = NodeId{};
+        return;
+    }
+    const Duration took = now - switchover_at;
+    const NodeState* after = find(primacy.primary());
+    if (after != nullptr && after != before) {
+        return end_switchover("switchover from " + name_of(*before) + " to " + name_of(*after) +
+                                  " took " + std::to_string(took.us / 1000) + " ms",
+                              false, now);
+    }
+    if (took < rules.switchover_timeout) return;
+    end_switchover("no other node has become the primary within switchover_timeout: " +
+                       name_of(*before) + " gets its work back",
+                   true, now);
 }
 
 void Cluster::Impl::look_after_primary(Instant now) {
-    if (primacy.primary()) {
+    if (primacy.primary() && !switched_from) {
         no_primary_since = Instant::never();
     } else if (no_primary_since.is_never()) {
         no_primary_since = now;
@@ -233,6 +282,8 @@ NodeView Cluster::Impl::view_of(const NodeState& node, Instant now) const {
     seen.role = is_expired ? Role::Unknown : node.role;
     seen.trouble = node.trouble;
     seen.detail = node.failure;
+    seen.is_drained = node.is_drained || node.is_switched_away;
+    seen.is_stopping = node.is_stopping;
     seen.system_id = node.system_id;
     seen.lsn = node.lsn;
     seen.evidence_at = node.evidence_at;
@@ -296,6 +347,25 @@ void Cluster::want_sample(NodeId node, Instant now) {
 
 void Cluster::drain(NodeId node, bool is_drained, Instant now) {
     impl_->drain(node, is_drained, now);
+}
+
+bool Cluster::begin_switchover(Instant now) {
+    return impl_->begin_switchover(now);
+}
+
+void Cluster::end_switchover(Instant now) {
+    if (!impl_->switched_from) return;
+    impl_->end_switchover("the switchover was called off", false, now);
+    impl_->conclude(now);
+}
+
+NodeId Cluster::switched_from() const {
+    return impl_->switched_from;
+}
+
+bool Cluster::is_drained(NodeId id) const {
+    const NodeState* node = impl_->find(id);
+    return node != nullptr && (node->is_drained || node->is_switched_away);
 }
 
 const ClusterViewRef& Cluster::view(Instant now) {

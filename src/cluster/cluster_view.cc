@@ -29,6 +29,8 @@ std::string_view words(Trouble trouble) {
             return "much slower than the others";
         case Trouble::Drained:
             return "drained";
+        case Trouble::Stopping:
+            return "shutting down";
     }
     return "";
 }

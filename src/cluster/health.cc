@@ -46,7 +46,8 @@ struct Judge {
         if (node.is_fenced) return Trouble::OldTimeline;
         if (primacy.is_rival(node.config.id)) return Trouble::TwoPrimaries;
         if (is_unreachable(node)) return Trouble::Unreachable;
-        return node.is_drained ? Trouble::Drained : Trouble::None;
+        if (node.is_stopping) return Trouble::Stopping;
+        return node.is_drained || node.is_switched_away ? Trouble::Drained : Trouble::None;
     }
 
     // Without a primary nobody falls behind: a standby is as far behind as when the primary was

@@ -5,6 +5,11 @@
 
 namespace pgweir::cluster {
 
+namespace {
+// Of a server that starts, recovers or shuts down. Its old sessions go on only in the last case.
+constexpr std::string_view kCannotConnectNow = "57P03";
+}  // namespace
+
 void NodeState::learn(const Observation& seen) {
     looked_at = seen.started_at;
     seen.answered() ? learn_answer(seen) : learn_failure(seen);
@@ -13,12 +18,15 @@ void NodeState::learn(const Observation& seen) {
 void NodeState::learn_failure(const Observation& seen) {
     ++failures;
     failure = seen.failure;
-    if (seen.over == ProbeOver::New) refuses_new = true;
+    if (seen.over != ProbeOver::New) return;
+    refuses_new = true;
+    says_not_now = seen.sqlstate == kCannotConnectNow;
 }
 
 void NodeState::learn_answer(const Observation& seen) {
     // After two failures, one over each kind, the open connection has been opened anew.
-    if (seen.over == ProbeOver::New || failures > 1) refuses_new = false;
+    if (seen.over == ProbeOver::New || failures > 1) refuses_new = says_not_now = false;
+    is_stopping = says_not_now;
     failures = 0;
     if (!refuses_new) failure.clear();
     if (seen.over == ProbeOver::Open) round_trips.add(seen.ended_at - seen.started_at);
@@ -52,6 +60,7 @@ void NodeState::begin_incarnation(const Observation& seen) {
     timeline = 0;
     system_id = 0;
     promoted_at = {};
+    recovery_ended_at = {};
     timeline_began_at = {};
     started_unix_us = seen.started_unix_us;
     incarnation_since = seen.ended_at;
@@ -61,7 +70,10 @@ void NodeState::take_role(const Observation& seen) {
     if (seen.started_unix_us != 0) started_unix_us = seen.started_unix_us;
     const Role told = seen.in_recovery ? Role::Standby : Role::Primary;
     if (told == role) return;
-    if (role == Role::Standby) promoted_at = {lsn, timeline};
+    if (role == Role::Standby) {
+        promoted_at = {lsn, timeline};
+        recovery_ended_at = seen.recovery_ended_at;
+    }
     role = told;
     role_since = seen.ended_at;
 }

@@ -19,7 +19,8 @@ struct NodeState {
     explicit NodeState(NodeConfig node) : config(std::move(node)) {}
 
     NodeConfig config;
-    bool is_drained = false;
+    bool is_drained = false;        // By DRAIN.
+    bool is_switched_away = false;  // By SWITCHOVER.
 
     // Told by the node, of its present incarnation.
     Role role = Role::Unknown;  // Unknown: no look at it was ever answered.
@@ -31,15 +32,18 @@ struct NodeState {
     Instant incarnation_since{};
     // Where it had arrived when it was last seen in recovery, before it was promoted.
     Position promoted_at;
+    Lsn recovery_ended_at;       // Where that promotion left the timeline, exactly; null: unknown.
     Position timeline_began_at;  // As Observation's.
 
     // How looks went.
-    Instant looked_at{};       // When the last look that counted started.
-    Instant evidence_at{};     // When the last one that was answered started,
-    Instant evidence_end{};    // and ended.
-    int failures = 0;          // In a row.
-    bool refuses_new = false;  // The last look over a new connection failed.
-    std::string failure;       // Words of the last that failed, while it matters.
+    Instant looked_at{};        // When the last look that counted started.
+    Instant evidence_at{};      // When the last one that was answered started,
+    Instant evidence_end{};     // and ended.
+    int failures = 0;           // In a row.
+    bool refuses_new = false;   // The last look over a new connection failed,
+    bool says_not_now = false;  // with 57P03.
+    bool is_stopping = false;   // And the open connection answered nevertheless.
+    std::string failure;        // Words of the last that failed, while it matters.
     RoundTrips round_trips;
     SampleRing samples;
 

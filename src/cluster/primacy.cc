@@ -76,8 +76,9 @@ TimelineFork& Primacy::fork_of_timeline() {
     return forks_.back();
 }
 
-// What the promoted node was seen to have replayed of the timeline before is part of the new one,
-// and the new one left it no later than where the node was first seen to write.
+// Where the promoted node's recovery ended, the new timeline left the one before. If it does not
+// tell, then what it was seen to have replayed is part of the new one, and the new one left it no
+// later than where the node was first seen to write.
 void Primacy::note_fork(std::span<const NodeState> nodes) {
     for (const NodeState& node : nodes) {
         if (!claims(node)) continue;
@@ -88,10 +89,11 @@ void Primacy::note_fork(std::span<const NodeState> nodes) {
         } else if (timeline_before_ != 0 &&
                    (forks_.empty() || forks_.back().timeline != timeline_)) {
             TimelineFork& fork = fork_of_timeline();
-            fork.began_before = node.lsn;
+            const Lsn exact = node.recovery_ended_at;
+            fork.began_before = exact ? exact : node.lsn;
             if (node.promoted_at.timeline != timeline_before_) continue;
             fork.parent = timeline_before_;
-            fork.began_after = node.promoted_at.lsn;
+            fork.began_after = exact ? exact : node.promoted_at.lsn;
         }
     }
 }

@@ -59,6 +59,7 @@ Instant ProbeSchedule::due_at(const Entry& entry) const {
 }
 
 ProbeOver ProbeSchedule::over_of(const Entry& entry, Instant now) const {
+    if (entry.is_only_new) return ProbeOver::New;
     if (entry.confirm) return *entry.confirm;
     return entry.new_at <= now ? ProbeOver::New : ProbeOver::Open;
 }
@@ -144,6 +145,17 @@ void ProbeSchedule::settle(Entry& entry, bool has_failed, Instant now) {
 void ProbeSchedule::want(NodeId node, Instant now) {
     Entry* entry = find(node);
     if (entry != nullptr) entry->wanted_at = std::min(entry->wanted_at, now);
+}
+
+void ProbeSchedule::want_new(NodeId node, Instant now) {
+    Entry* entry = find(node);
+    if (entry == nullptr || entry->failures > 0) return;
+    entry->new_at = std::min(entry->new_at, now);
+    want(node, now);
+}
+
+void ProbeSchedule::only_new(NodeId node, bool only) {
+    if (Entry* entry = find(node)) entry->is_only_new = only;
 }
 
 bool ProbeSchedule::suspect_all(Instant now) {

@@ -34,6 +34,10 @@ class ProbeSchedule {
     void gave_up(NodeId node, Instant now);
 
     void want(NodeId node, Instant now);
+    // The next look at it goes over a new connection, and is due.
+    void want_new(NodeId node, Instant now);
+    // As long as that holds, no look goes over the open connection.
+    void only_new(NodeId node, bool only);
     // Suspicion: all nodes are looked at at once, and often for a bounded time. A suspicion that
     // is under way is not prolonged by signs. True if this one began it.
     bool suspect_all(Instant now);
@@ -50,6 +54,7 @@ class ProbeSchedule {
         Instant new_at{};      // From when on a look goes over a new connection.
         Instant wanted_at = Instant::never();
         std::optional<ProbeOver> confirm;  // A failed look is followed by one over the other kind.
+        bool is_only_new = false;
         bool is_under_way = false;
         int given_up = 0;  // Orders whose late answers may still come.
         Instant sent_at = Instant{} - Duration::seconds(3600);

@@ -11,13 +11,24 @@ namespace pgweir::io {
 
 namespace {
 
-enum Column { InRecovery, Place, FileName, Received, StartedAt, Checkpoint, SystemId, kColumns };
+enum Column {
+    InRecovery,
+    Place,
+    RecoveryEnd,
+    FileName,
+    Received,
+    StartedAt,
+    Checkpoint,
+    SystemId,
+    kColumns
+};
 
 // The role is asked once for each row: asked again, it may have changed in between, and the
 // functions of a primary are errors on a standby. CASE runs only the branch that it takes.
 constexpr const char* kPlace = R"(SELECT role.in_recovery,
 CASE WHEN role.in_recovery THEN pg_catalog.pg_last_wal_replay_lsn()
 ELSE pg_catalog.pg_current_wal_insert_lsn() END,
+CASE WHEN NOT role.in_recovery THEN pg_catalog.pg_last_wal_replay_lsn() END,
 CASE WHEN NOT role.in_recovery THEN
 pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END,
 CASE WHEN role.in_recovery THEN
@@ -79,6 +90,7 @@ bool read_answer(const PGresult* answer, ProbeMemory& memory, cluster::Observati
     bool is_well_formed = !is_null(answer, InRecovery) && PQbinaryTuples(answer) != 0;
     seen.in_recovery = number_or_null(answer, InRecovery, 1, is_well_formed) != 0;
     seen.lsn.value = number_or_null(answer, Place, 8, is_well_formed);
+    seen.recovery_ended_at.value = number_or_null(answer, RecoveryEnd, 8, is_well_formed);
     const auto received =
         static_cast<std::uint32_t>(number_or_null(answer, Received, 4, is_well_formed));
     const auto checkpoint =

@@ -24,6 +24,9 @@
 //   - A claim without a timeline, where others tell theirs, is no proof: that node is fenced.
 //   - A fenced node stays so, restarts included, until it tells the highest timeline.
 //   - A standby that tells no timeline may be read from; see NodeView::timeline for freshness.
+//   - A node that answers over the open connection and refuses new ones with 57P03 shuts down as
+//     soon as its sessions have ended ("smart"): it gets no new work, and the open connection is
+//     not used any more (Trouble::Stopping), so that it can.
 //
 // Reads: the first failed look ends a standby's; a second one follows at once over the other kind
 // of connection. A standby that takes no new connections gets none either; a primary that takes
@@ -61,6 +64,7 @@ struct ClusterRules {
     Duration sample_interval = Duration::milliseconds(1);  // Between looks that somebody wants.
     // Evidence older than this counts for nothing.
     Duration evidence_age_max = Duration::seconds(5);
+    Duration switchover_timeout = Duration::seconds(45);  // See begin_switchover().
     bool is_blind = false;  // No looks at all; the first node is the primary.
 };
 
@@ -112,6 +116,15 @@ class Cluster {
     void want_sample(NodeId node, Instant now);
     // The operator's word: a drained node gets no new work.
     void drain(NodeId node, bool is_drained, Instant now);
+    // The operator is going to promote another node: the primary is drained, and all nodes are
+    // looked at often, until another one has become the primary, end_switchover() is called, or
+    // switchover_timeout has passed. False: there is no primary to begin with.
+    bool begin_switchover(Instant now);
+    void end_switchover(Instant now);
+    // The node that is drained for a switchover; null: none is.
+    NodeId switched_from() const;
+    // By drain() or begin_switchover().
+    bool is_drained(NodeId node) const;
 
     // Rebuilt if something has changed since the last call; else the same object.
     const ClusterViewRef& view(Instant now);

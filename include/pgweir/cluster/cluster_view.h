@@ -38,8 +38,14 @@ enum class Trouble : std::uint8_t {
     LagUnknown,    // The primary's place is not known.
     Slow,          // Ejected as an outlier.
     Drained,       // By order of the operator.
+    Stopping,      // It waits for its sessions to end, and takes no new ones.
 };
 std::string_view words(Trouble trouble);
+// It is not part of the cluster's present: neither reads nor writes may reach it.
+constexpr bool is_fenced(Trouble trouble) {
+    return trouble == Trouble::Stranger || trouble == Trouble::OldTimeline ||
+           trouble == Trouble::TwoPrimaries;
+}
 
 // A look at a node's place: it had reached `lsn` when the look started, or later.
 struct Sample {
@@ -55,7 +61,9 @@ struct NodeView {
 
     Role role = Role::Unknown;
     Trouble trouble = Trouble::NotSeenYet;
-    std::string detail;  // The failure's words, if there is one.
+    std::string detail;       // The failure's words, if there is one.
+    bool is_drained = false;  // By order of the operator, whatever `trouble` says.
+    bool is_stopping = false;
     std::uint64_t system_id = 0;
     // The highest that this incarnation told. Of a standby that can't tell, the cluster's, as long
     // as nothing was ever seen that could have led it astray (a promotion, a fenced node); else 0,

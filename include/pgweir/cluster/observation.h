@@ -40,6 +40,9 @@ struct Observation {
     // Of a primary, if it can be told (the last line of its timeline's history file): where the
     // history of `timeline` left its parent's, and which that is. Else empty; a bound is used.
     Position timeline_began_at = {};
+    // Of a primary: pg_last_wal_replay_lsn(), where its recovery has ended; null if it began
+    // without one. If it was a standby in this life, its timeline left the other one exactly here.
+    Lsn recovery_ended_at = {};
     std::uint32_t wal_block_size = 8192;  // SHOW wal_block_size; see reached().
 
     bool answered() const { return failure.empty(); }

@@ -279,6 +279,103 @@ TEST_CASE("the fork of a timeline is bounded by what the promoted node had repla
     CHECK(s.view().history_of({Lsn{181}, 2}) == History::Doubtful);
 }
 
+TEST_CASE("a switchover drains the primary until another one is seen") {
+    Story s;
+    s.begin(100);
+    s.events();
+    REQUIRE(s.cluster.begin_switchover(s.now));
+    CHECK(s.trouble(kOne) == Trouble::Drained);
+    CHECK(s.node(kOne).is_drained);
+    CHECK(s.view().primary == kOne);
+    // Looks are frequent meanwhile.
+    CHECK(s.cluster.next_deadline() <= s.now + Duration::milliseconds(25));
+    s.pass_ms(50);
+    s.primary(kTwo, 110, 2);
+    CHECK(s.view().primary == kTwo);
+    CHECK_FALSE(s.node(kOne).is_drained);
+    CHECK_FALSE(s.cluster.switched_from());
+    CHECK(says(s.events(), "switchover from db1:5432 to db2:5432 took 50 ms"));
+}
+
+TEST_CASE("a switchover that nobody completes gives the old primary its work back") {
+    ClusterRules rules;
+    rules.switchover_timeout = Duration::seconds(3);
+    Story s(rules);
+    s.begin(100);
+    REQUIRE(s.cluster.begin_switchover(s.now));
+    s.pass_ms(2900);
+    s.primary(kOne, 100);
+    CHECK(s.trouble(kOne) == Trouble::Drained);
+    s.pass_ms(100);
+    CHECK(s.trouble(kOne) == Trouble::None);
+    CHECK(says(s.events(), "!no other node has become the primary"));
+    // Or the operator thinks better of it.
+    REQUIRE(s.cluster.begin_switchover(s.now));
+    s.cluster.end_switchover(s.now);
+    CHECK(s.trouble(kOne) == Trouble::None);
+    CHECK(says(s.events(), "called off"));
+}
+
+TEST_CASE("without a primary there is nothing to switch over") {
+    Story s;
+    s.standby(kOne, 100);
+    CHECK_FALSE(s.cluster.begin_switchover(s.now));
+}
+
+TEST_CASE("a node that waits for its sessions to end gets no new work, and looks let it end") {
+    Story s;
+    s.begin(100);
+    s.cluster.suspect(kOne, Suspicion::ConnectRefused, s.now);
+    std::vector<ProbeOrder> orders;
+    s.cluster.due(s.now, orders);
+    const auto order_of = [&](NodeId node) {
+        const auto found =
+            std::find_if(orders.begin(), orders.end(),
+                         [node](const ProbeOrder& order) { return order.node == node; });
+        REQUIRE(found != orders.end());
+        return found->over;
+    };
+    CHECK(order_of(kOne) == ProbeOver::New);
+    s.refuses(kOne, "57P03");
+    CHECK(s.trouble(kOne) == Trouble::None);
+    s.primary(kOne, 100);
+    CHECK(s.trouble(kOne) == Trouble::Stopping);
+    CHECK(s.node(kOne).is_stopping);
+    for (int i = 0; i < 5; ++i) {
+        s.pass_ms(30);
+        orders.clear();
+        s.cluster.due(s.now, orders);
+        for (const ProbeOrder& order : orders) {
+            if (order.node == kOne) CHECK(order.over == ProbeOver::New);
+            order.node == kOne ? s.refuses(kOne, "57P03") : s.standby(order.node, 100);
+        }
+    }
+    CHECK_FALSE(s.view().primary);
+    // It did not stop after all.
+    s.answer(kOne, {.in_recovery = false, .over = ProbeOver::New});
+    CHECK(s.trouble(kOne) == Trouble::None);
+}
+
+TEST_CASE("where the recovery of the promoted node ended is where the timelines parted") {
+    Story s;
+    s.begin(100);
+    s.standby(kTwo, 120);
+    s.answer(kTwo, {.in_recovery = false, .lsn = 150, .timeline = 2, .recovery_ended_at = 140});
+    CHECK(s.view().timeline_began_at == Lsn{140});
+    CHECK(s.view().history_of({Lsn{140}, 1}) == History::Within);
+    CHECK(s.view().history_of({Lsn{141}, 1}) == History::Lost);
+}
+
+TEST_CASE("the end of a recovery before the node was seen is no promotion") {
+    Story s;
+    s.begin(100);
+    // A primary that has recovered from a crash.
+    s.answer(
+        kOne,
+        {.in_recovery = false, .lsn = 150, .timeline = 1, .started = 2, .recovery_ended_at = 140});
+    CHECK(s.view().forks.empty());
+}
+
 TEST_CASE("a node that was never seen before it was promoted leaves the fork unknown") {
     Story s;
     s.primary(kOne, 100);

@@ -36,6 +36,7 @@ struct Tells {
     std::uint64_t system_id = kSystem;
     ProbeOver over = ProbeOver::Open;
     std::int64_t took_us = 200;
+    std::uint64_t recovery_ended_at = 0;
 };
 
 struct Story {
@@ -59,6 +60,7 @@ struct Story {
         seen.timeline = tells.timeline;
         seen.lsn = Lsn{tells.lsn};
         seen.started_unix_us = tells.started;
+        seen.recovery_ended_at = Lsn{tells.recovery_ended_at};
         cluster.observe(node, seen, now);
     }
     void primary(NodeId node, std::uint64_t lsn, std::uint32_t timeline = 1) {
@@ -75,6 +77,17 @@ struct Story {
         seen.ended_at = now;
         seen.over = over;
         seen.failure = why;
+        cluster.observe(node, seen, now);
+    }
+    // To a look over a new connection.
+    void refuses(NodeId node, const std::string& sqlstate) {
+        Observation seen;
+        seen.started_at = now;
+        now = now + Duration::microseconds(200);
+        seen.ended_at = now;
+        seen.over = ProbeOver::New;
+        seen.failure = "FATAL";
+        seen.sqlstate = sqlstate;
         cluster.observe(node, seen, now);
     }
     // One is the primary, the others follow it.

@@ -89,7 +89,7 @@ std::string answer_with(const std::vector<std::optional<std::string>>& values) {
 
 std::string answer_of(const FakeRow& row) {
     return answer_with({std::string(1, row.in_recovery ? '\1' : '\0'), bytes_of(row.lsn),
-                        row.file_name, bytes_of(row.received),
+                        bytes_of(row.recovery_end), row.file_name, bytes_of(row.received),
                         number(static_cast<std::uint64_t>(row.started_us), 8),
                         bytes_of(row.checkpoint), bytes_of(row.system_id)});
 }

@@ -23,6 +23,7 @@ struct FakeRow {
     std::int64_t started_us = 1'000'000;  // Since 2000-01-01.
     std::optional<std::uint32_t> checkpoint = std::nullopt;
     std::optional<std::uint64_t> system_id = 7'000'000'000'000'000'001;
+    std::optional<std::uint64_t> recovery_end = std::nullopt;
 };
 
 // ErrorResponse, with the severity that PostgreSQL gives to programs.

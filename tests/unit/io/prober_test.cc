@@ -79,10 +79,11 @@ TEST_CASE_FIXTURE(ProberFixture, "a promotion is seen by the next look, with the
     server.row = {.in_recovery = true, .file_name = std::nullopt, .received = 3, .checkpoint = 3};
     CHECK(look().timeline == 3);
     CHECK(look().in_recovery);
-    server.row = {.file_name = "000000040000001600000002"};
+    server.row = {.file_name = "000000040000001600000002", .recovery_end = 0x16000000C0};
     const Observation seen = look();
     CHECK_FALSE(seen.in_recovery);
     CHECK(seen.timeline == 4);
+    CHECK(seen.recovery_ended_at.value == 0x16000000C0);
     CHECK(server.connections.size() == 1);
 }
 
