@@ -142,8 +142,17 @@ Refusal unknown(const Tokens& tokens) {
             .value = nearest_command(tokens)};
 }
 
+// "db1.example:5432", quoted or not.
+std::optional<std::string> node_of(std::span<const Token> rest) {
+    std::string node;
+    for (const Token& token : rest) node += token.text;
+    if (node.empty()) return {};
+    return node;
+}
+
 // The argument, or nothing if what follows the command's words does not fit.
 std::optional<std::string> argument_of(const CommandSpec& spec, std::span<const Token> rest) {
+    if (spec.argument == Argument::Node) return node_of(rest);
     if (spec.argument == Argument::Anything || rest.empty()) return "";
     if (spec.argument == Argument::None || rest.size() > 1) return {};
     if (rest[0].kind == Token::Kind::Symbol) return {};
@@ -169,10 +178,11 @@ Result<Statement, Refusal> parse_statement(const Tokens& tokens, Role role) {
     const CommandSpec* spec = find_command(tokens, matched);
     if (spec == nullptr) return failure(unknown(tokens));
     const auto argument = argument_of(*spec, std::span(tokens).subspan(matched));
-    if (!argument) return failure(unknown(tokens));
+    if (!argument && spec->argument != Argument::Node) return failure(unknown(tokens));
     if (role < spec->needs.role || role == Role::None) {
         return failure(forbidden(*spec));
     }
+    if (!argument) return failure(wants_usage(*spec));
     if (spec->verb == Verb::Unsupported) {
         return failure(Refusal{.reason = RefusalReason::ConsoleUnsupportedCommand,
                                .subject = std::string(spec->words),
@@ -222,11 +232,12 @@ Result<Statement, Refusal> parse_rest(const CommandSpec& spec, Scanner scanner, 
 }  // namespace
 
 AdminCommand Statement::command() const {
-    return {.verb = spec->verb,
-            .table = spec->table,
-            .shutdown = spec->shutdown,
-            .database = argument,
-            .statement = statement};
+    AdminCommand command{.verb = spec->verb,
+                         .table = spec->table,
+                         .shutdown = spec->shutdown,
+                         .statement = statement};
+    (spec->argument == Argument::Node ? command.node : command.database) = argument;
+    return command;
 }
 
 Result<std::vector<Statement>, Refusal> parse_console(std::string_view text, Role role) {

@@ -88,6 +88,8 @@ constexpr CommandSpec kCommands[] = {
     show("SHOW NODES", ShowTable::Nodes,
          "Each node of the databases that have several, and why it gets no traffic."),
     show("SHOW LAG", ShowTable::Lag, "How far each standby is behind its primary."),
+    show("SHOW EVENTS", ShowTable::Events,
+         "The last changes of nodes: roles, troubles, switchovers."),
     show("SHOW ROUTES", ShowTable::Routes,
          "The most frequent shapes of statements, and why they are no reads."),
     {.words = "EXPLAIN ROUTE",
@@ -101,11 +103,17 @@ constexpr CommandSpec kCommands[] = {
     act("RELOAD", Verb::Reload, Argument::None, "Read the configuration again and apply it."),
     act("PAUSE", Verb::Pause, Argument::OptionalDatabase,
         "Let transactions finish, close servers, hold clients back; done when they are closed."),
-    act("RESUME", Verb::Resume, Argument::OptionalDatabase, "End PAUSE or KILL."),
+    act("RESUME", Verb::Resume, Argument::OptionalDatabase, "End PAUSE, KILL or SWITCHOVER."),
     act("RECONNECT", Verb::Reconnect, Argument::OptionalDatabase,
         "Close each server when its lease ends and open new ones."),
     act("KILL", Verb::Kill, Argument::OptionalDatabase,
         "Close all clients and servers at once; new clients wait for RESUME."),
+    act("SWITCHOVER", Verb::Switchover, Argument::OptionalDatabase,
+        "Hold writes back and empty the primary, so that another node can be promoted; done when "
+        "it is empty. Writes go on with the new primary, or after RESUME."),
+    act("DRAIN", Verb::Drain, Argument::Node,
+        "Give the node no new work; done when it has no servers any more."),
+    act("UNDRAIN", Verb::Undrain, Argument::Node, "End DRAIN."),
     shutdown("SHUTDOWN", ShutdownKind::Drain, "Let transactions finish, then end."),
     shutdown("SHUTDOWN WAIT_FOR_SERVERS", ShutdownKind::Drain, "As SHUTDOWN."),
     shutdown("SHUTDOWN WAIT_FOR_CLIENTS", ShutdownKind::Drain, "As SHUTDOWN."),
@@ -180,6 +188,7 @@ std::span<const CommandSpec> command_table() {
 std::string usage_of(const CommandSpec& spec) {
     std::string usage(spec.words);
     if (spec.argument == Argument::OptionalDatabase) usage += " [database]";
+    if (spec.argument == Argument::Node) usage += " host:port";
     if (spec.argument == Argument::Statement) usage += " [ON database] statement";
     return usage;
 }

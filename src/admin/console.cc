@@ -167,6 +167,9 @@ void ConsoleSession::run(const Statement& statement, Bytes& out) {
         case Verb::Resume:
         case Verb::Reconnect:
         case Verb::Kill:
+        case Verb::Switchover:
+        case Verb::Drain:
+        case Verb::Undrain:
         case Verb::Reload:
         case Verb::Shutdown:
             request_ = statement.command();

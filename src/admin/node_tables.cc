@@ -3,6 +3,7 @@
 #include "admin/node_tables.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "admin/table_columns.h"
 
@@ -70,6 +71,26 @@ constexpr Column<N> kLag[] = {
     {"state", kTextOid, "ok, or why it gets no traffic.", field<&N::state>},
 };
 
+Cell event_time(const EventRow& row, const ShowData& data) {
+    if (!data.origin_unix_us) return {};
+    const std::int64_t unix_us = row.at.us + *data.origin_unix_us;
+    std::string time = format_unix_time(unix_us);
+    char fraction[8];
+    std::snprintf(fraction, sizeof fraction, ".%03d", static_cast<int>(unix_us / 1000 % 1000));
+    return time.insert(time.size() - std::string_view(" UTC").size(), fraction);
+}
+Cell event_kind(const EventRow& row, const ShowData&) {
+    return row.is_alarm ? "alarm" : "change";
+}
+constexpr Column<EventRow> kEvents[] = {
+    {"time", kTextOid, "When.", event_time},
+    {"databases", kTextOid, "The databases whose cluster it is about.",
+     field<&EventRow::databases>},
+    {"node", kTextOid, "The node that it is about.", field<&EventRow::node>},
+    {"kind", kTextOid, "change, or alarm: somebody has to look.", event_kind},
+    {"event", kTextOid, "What happened, and why.", field<&EventRow::text>},
+};
+
 using R = RouteRow;
 Cell verdict(const R& row, const ShowData&) {
     return row.is_read ? "read" : "primary";
@@ -106,6 +127,7 @@ std::vector<R> most_first(std::vector<R> rows) {
 std::vector<TableColumn> node_table_columns(ShowTable table) {
     if (table == ShowTable::Nodes) return heads_of<N>(kNodes);
     if (table == ShowTable::Lag) return heads_of<N>(kLag);
+    if (table == ShowTable::Events) return heads_of<EventRow>(kEvents);
     if (table == ShowTable::Routes) return heads_of<R>(kRoutes);
     return heads_of<std::string>(kRoute);
 }
@@ -113,6 +135,7 @@ std::vector<TableColumn> node_table_columns(ShowTable table) {
 std::vector<TableRow> node_table_rows(ShowTable table, const ShowData& data) {
     if (table == ShowTable::Nodes) return texts_of<N>(kNodes, data.nodes, data);
     if (table == ShowTable::Lag) return texts_of<N>(kLag, standbys(data.nodes), data);
+    if (table == ShowTable::Events) return texts_of<EventRow>(kEvents, data.events, data);
     if (table == ShowTable::Routes) return texts_of<R>(kRoutes, most_first(data.routes), data);
     return texts_of<std::string>(kRoute, data.route.lines, data);
 }

@@ -111,6 +111,7 @@ void merge(ShowData& into, ShowData&& other) {
     merge_rows(
         into.routes, std::move(other.routes), [](const RouteRow& row) { return row.shape; },
         add_route);
+    append_rows(into.events, std::move(other.events));
     if (into.route.knows < other.route.knows) into.route = std::move(other.route);
     if (into.config.empty()) into.config = std::move(other.config);
     into.counts.clients += other.counts.clients;

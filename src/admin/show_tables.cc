@@ -283,6 +283,8 @@ ShowParts parts_of(ShowTable table) {
         case ShowTable::Nodes:
         case ShowTable::Lag:
             return {.nodes = true};
+        case ShowTable::Events:
+            return {.events = true};
         case ShowTable::Routes:
             return {.routes = true};
         case ShowTable::Route:
@@ -327,6 +329,7 @@ std::vector<TableColumn> columns_of(ShowTable table) {
             return heads_of<NamedValue>(kState);
         case ShowTable::Nodes:
         case ShowTable::Lag:
+        case ShowTable::Events:
         case ShowTable::Routes:
         case ShowTable::Route:
             return node_table_columns(table);
@@ -368,6 +371,7 @@ std::vector<TableRow> rows_of(ShowTable table, const ShowData& data) {
             return texts_of<NamedValue>(kState, state(data), data);
         case ShowTable::Nodes:
         case ShowTable::Lag:
+        case ShowTable::Events:
         case ShowTable::Routes:
         case ShowTable::Route:
             return node_table_rows(table, data);

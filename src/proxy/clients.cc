@@ -270,7 +270,7 @@ void Core::leave_line(Client& client) {
     if (client.waits_in != nullptr) {
         client.waits_in->pool.leave(client.ticket);
     } else {
-        stop_waiting_for_view(client.id);
+        client.is_held ? leave_held(client) : stop_waiting_for_view(client.id);
         route_timers_.clear(client.id.value);
     }
     client.is_waiting = false;

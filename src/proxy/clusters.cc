@@ -11,6 +11,8 @@ namespace pgweir::proxy {
 namespace {
 
 constexpr WorkerIndex kObserver = 0;
+// What SHOW EVENTS shows of each cluster.
+constexpr std::size_t kEventsKept = 200;
 
 cluster::ClusterRules rules_of(const config::Settings& settings, const MonitorLogin& login) {
     return {.max_replica_lag = settings.routing.max_replica_lag(),
@@ -19,6 +21,7 @@ cluster::ClusterRules rules_of(const config::Settings& settings, const MonitorLo
             .probe_interval_suspicious = settings.cluster.probe_interval_suspicious(),
             .probe_timeout = settings.cluster.probe_timeout(),
             .evidence_age_max = settings.cluster.evidence_age_max(),
+            .switchover_timeout = settings.cluster.switchover_timeout(),
             .is_blind = login.user.empty()};
 }
 
@@ -163,6 +166,7 @@ void Core::configure_clusters() {
 void Core::forget_gone_clusters() {
     for (auto& [key, gone] : std::exchange(gone_clusters_, {})) {
         for (ClientId id : gone->waiting) view_waiter_goes_on(id);
+        for (ClientId id : gone->held) view_waiter_goes_on(id);
     }
 }
 
@@ -194,8 +198,10 @@ void Core::look(ClusterEntry& entry) {
         effects_->push(LookAtNode{order.node, node->address, order.over == cluster::ProbeOver::New,
                                   order.timeout, entry.login});
     }
-    for (const cluster::ClusterEvent& event : entry.observed->take_events()) {
+    for (cluster::ClusterEvent& event : entry.observed->take_events()) {
         log(event.is_alarm ? LogLevel::Error : LogLevel::Warning, event.text);
+        if (entry.events.size() == kEventsKept) entry.events.pop_front();
+        entry.events.push_back(std::move(event));
     }
     clusters_deadline_ = std::min(clusters_deadline_, entry.observed->next_deadline());
     if (view == entry.view) return;
@@ -240,17 +246,30 @@ void Core::take_view(ClusterEntry& entry, cluster::ClusterViewRef view) {
     entry.stats = std::move(stats);
     ask_looks_again(entry);
     for (ClientId id : std::exchange(entry.waiting, {})) view_waiter_goes_on(id);
-    // Who waits for a server of a node that has come into trouble finds another one.
     for (auto& [key, pool] : pools_) {
-        if (pool->tenant.cluster != &entry || pool->pool.waiting() == 0) continue;
-        const cluster::NodeView* node = entry.view->find(pool->node);
-        const cluster::NodeView* was = before != nullptr ? before->find(pool->node) : nullptr;
-        const bool has_changed = node == nullptr || was == nullptr ||
-                                 node->trouble != was->trouble || node->role != was->role;
-        if (has_changed) reroute_waiters(*pool);
-        // Servers that nobody took, as they were younger than the last look (see decline).
-        while (const auto granted = pool->pool.grant_idle()) grant(*granted);
+        if (pool->tenant.cluster == &entry) take_node(entry, *pool, before.get());
     }
+    empty_nodes(entry);
+    follow_primary(entry, before.get());
+}
+
+// What the node's standing means for new servers of its pools.
+void Core::take_standing(PoolEntry& pool, const cluster::NodeView& node) {
+    pool.is_shut = node.is_drained || is_fenced(node.trouble);
+    pool.is_warm = node.role == cluster::Role::Standby && node.trouble == cluster::Trouble::None;
+}
+
+void Core::take_node(ClusterEntry& entry, PoolEntry& pool, const cluster::ClusterView* before) {
+    const cluster::NodeView* node = entry.view->find(pool.node);
+    const cluster::NodeView* was = before != nullptr ? before->find(pool.node) : nullptr;
+    if (node != nullptr) take_standing(pool, *node);
+    if (pool.pool.waiting() == 0) return;
+    // Who waits for a server of a node that has come into trouble finds another one.
+    const bool has_changed = node == nullptr || was == nullptr || node->trouble != was->trouble ||
+                             node->role != was->role;
+    if (has_changed) reroute_waiters(pool);
+    // Servers that nobody took, as they were younger than the last look (see decline).
+    while (const auto granted = pool.pool.grant_idle()) grant(*granted);
 }
 
 void Core::wait_for_view(ClusterEntry& entry, ClientId id) {
@@ -277,7 +296,7 @@ void Core::view_waiter_goes_on(ClientId id) {
     }
     Client* client = clients_.find(id);
     if (client == nullptr || !client->is_waiting || client->waits_in != nullptr) return;
-    client->is_waiting = false;
+    client->is_waiting = client->is_held = false;
     route_timers_.clear(id.value);
     if (client->phase == Client::Phase::Greeting) return begin_greeting(*client);
     to_pump_.push_back(id);
@@ -327,6 +346,10 @@ void Core::look_wanted(const LookWanted& wanted, WorkerIndex from) {
         changed->cluster = entry.key;
         changed->view = entry.view;
         post(from, std::move(changed));
+        auto writer = std::make_unique<WriterChanged>();
+        writer->cluster = entry.key;
+        writer->writer = entry.writer;
+        post(from, std::move(writer));
     }
 }
 

@@ -96,6 +96,7 @@ void Core::console_request(Client& client, const admin::AdminCommand& command) {
         return console_failed(client.id, {.reason = wire::RefusalReason::ConsoleUnknownDatabase,
                                           .subject = command.database});
     }
+    if (auto refusal = why_not_order(command)) return console_failed(client.id, *refusal);
     order(client.id, command);
 }
 
@@ -181,6 +182,7 @@ admin::ShowData Core::show_data(const admin::AdminCommand& command) {
     if (parts.stats) show_stats(data);
     if (parts.users) show_users(data);
     if (parts.nodes) show_nodes(data);
+    if (parts.events) show_events(data);
     if (parts.routes) show_routes(data);
     if (parts.route) data.route = explain_route(command.database, command.statement);
     if (parts.counts) {
@@ -404,6 +406,7 @@ void Core::order(ClientId client, const admin::AdminCommand& command) {
 }
 
 void Core::carry_out(const admin::AdminCommand& command) {
+    order_nodes(command);
     auto concerns = [&command](const PoolEntry& entry) {
         return command.database.empty() || entry.tenant.database == command.database;
     };
@@ -454,8 +457,12 @@ void Core::carry_out(const admin::AdminCommand& command) {
     }
 }
 
-// PAUSE and KILL are done when no server is in use any more; the others at once.
+// PAUSE and KILL are done when no server is in use any more, SWITCHOVER and DRAIN when the node has
+// none; the others at once.
 bool Core::is_carried_out(const admin::AdminCommand& command) {
+    const bool empties =
+        command.verb == admin::Verb::Switchover || command.verb == admin::Verb::Drain;
+    if (empties) return are_emptied(command);
     if (command.verb != admin::Verb::Pause && command.verb != admin::Verb::Kill) return true;
     return std::all_of(pools_.begin(), pools_.end(), [&command](const auto& entry) {
         const bool concerns =

@@ -89,6 +89,21 @@ admin::NodeRow Core::node_row(const ClusterEntry& entry, std::size_t place) cons
     return row;
 }
 
+void Core::show_events(admin::ShowData& data) const {
+    for (const auto& [key, entry] : clusters_) {
+        const std::string databases = databases_of(*entry);
+        for (const cluster::ClusterEvent& event : entry->events) {
+            const cluster::NodeView* node =
+                entry->view != nullptr ? entry->view->find(event.node) : nullptr;
+            data.events.push_back({.databases = databases,
+                                   .at = event.at,
+                                   .node = node != nullptr ? text(node->address) : std::string(),
+                                   .is_alarm = event.is_alarm,
+                                   .text = event.text});
+        }
+    }
+}
+
 void Core::show_nodes(admin::ShowData& data) const {
     for (const auto& [key, entry] : clusters_) {
         // A cluster that a reload has left without a database is still observed, but nobody's.

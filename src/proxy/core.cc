@@ -142,7 +142,8 @@ void Core::finish_event() {
 
 Instant Core::next_deadline() {
     return std::min({client_timers_.next(), server_timers_.next(), pool_timers_.next(),
-                     drain_deadline_, stats_deadline_, clusters_deadline_, route_timers_.next()});
+                     drain_deadline_, stats_deadline_, clusters_deadline_, failover_deadline_,
+                     route_timers_.next()});
 }
 
 void Core::on_woken() {
@@ -163,9 +164,10 @@ void Core::on_woken() {
     while (const auto key = route_timers_.expire(now_)) {
         Client* client = clients_.find(ClientId{*key});
         if (client == nullptr || !client->is_waiting || client->waits_in != nullptr) continue;
-        stop_waiting_for_view(client->id);
+        client->is_held ? leave_held(*client) : stop_waiting_for_view(client->id);
         view_waiter_goes_on(client->id);
     }
+    if (now_ >= failover_deadline_) failover_timer();
     while (const auto key = pool_timers_.expire(now_)) {
         auto found = pools_by_id_.find(*key);
         if (found != pools_by_id_.end()) pool_timer(*found->second);

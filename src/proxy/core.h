@@ -13,9 +13,11 @@
 //   errands.cc      queries of pgweir's own: auth_query, the catalogs
 //   clusters.cc     nodes: looks at them, views of them, who waits for one
 //   routing.cc      where a client's unit runs; reads that run again elsewhere
+//   failover.cc     another primary: who is closed before it is written to, who waits for it
 //   own_commands.cc SET, RESET and SHOW of pgweir's own parameters
 //   console.cc      the console and its answers
 //   console_nodes.cc  of these, those about nodes and routes
+//   node_orders.cc  SWITCHOVER, DRAIN, UNDRAIN
 //   exchange.cc     what workers say to one another
 //   lifecycle.cc    settings, pause, shutdown
 #pragma once
@@ -134,6 +136,7 @@ class Core {
     void server_open_failed(ServerId id, const std::string& reason);
     void server_secured(ServerId id, TlsPeer& tls);
     void login_succeeded(Server& server);
+    void note_role(Server& server);
     void login_failed(Server& server, const session::ServerLoginFailure& failure);
     void log_in_again(Server& server);
     void ask_for_room(PoolEntry& entry);
@@ -172,6 +175,8 @@ class Core {
     PoolEntry& pool_on(Tenant& tenant, const cluster::NodeView& node);
     pool::LoginGate& gate_of(const NodeAddress& address);
     void open_servers(PoolEntry& entry);
+    // Servers that stay open although nobody waits for them.
+    std::size_t pool_size_min(const PoolEntry& entry) const;
     std::optional<pool::Permit> permit_for(PoolEntry& entry);
     // An idle server that counts towards the limit is closed to make room.
     bool evict_idle(const pool::PoolKey& key, pool::Scope scope, const PoolEntry* except);
@@ -247,6 +252,9 @@ class Core {
     void suspect(const PoolEntry& entry, cluster::Suspicion why);
     void suspect(ClusterEntry& entry, NodeId node, cluster::Suspicion why);
     void wait_for_view(ClusterEntry& entry, ClientId id);
+    static void take_standing(PoolEntry& pool, const cluster::NodeView& node);
+    // What has changed for the pools of a node.
+    void take_node(ClusterEntry& entry, PoolEntry& pool, const cluster::ClusterView* before);
     void stop_waiting_for_view(ClientId id);
     void view_waiter_goes_on(ClientId id);
     // Waiters of a pool whose node does not serve them any more find another.
@@ -258,7 +266,7 @@ class Core {
     // --- routing.cc
     bool acquire_routed(Client& client);
     route::Request request_of(const Client& client) const;
-    bool follow(Client& client, const route::Route& route);
+    bool follow(Client& client, const route::Route& route, bool is_read);
     static bool should_wait_to_move(Client& client, const route::Route& route);
     bool wait_for_node(Client& client, route::Reason reason, NodeId otherwise);
     bool may_serve(const Client& client, const Server& server);
@@ -274,6 +282,24 @@ class Core {
     bool spends_retry(ClusterEntry& entry);
     void refuse_routed(Client& client, wire::Refusal refusal);
     std::string why_no_node(const Tenant& tenant) const;
+
+    // --- failover.cc
+    bool has_writer(const ClusterEntry& entry) const;
+    void follow_primary(ClusterEntry& entry, const cluster::ClusterView* before);
+    void expect_writer(ClusterEntry& entry);
+    void close_old_writers(ClusterEntry& entry);
+    void writers_closed(ClusterEntry& entry, WorkerIndex worker, std::uint64_t version,
+                        NodeId primary);
+    void writer_changed(ClusterEntry& entry, NodeId writer);
+    bool hold_for_writer(Client& client);
+    bool must_stand_in_line(const Client& client, const route::Route& route) const;
+    void leave_held(Client& client);
+    void begin_line(ClusterEntry& entry);
+    void move_line(ClusterEntry& entry);
+    void warm_up(Tenant& tenant);
+    void empty_nodes(ClusterEntry& entry);
+    void close_late(ClusterEntry& entry);
+    void failover_timer();
 
     // --- own_commands.cc
     std::size_t carry_out_own(Client& client, ByteView bytes);
@@ -319,6 +345,14 @@ class Core {
     sql::CatalogRef catalog_to_explain(const std::string& database);
     void explain_nodes(const ClusterEntry& entry, const config::EffectivePool& config,
                        const route::Request& request, std::vector<std::string>& lines);
+
+    void show_events(admin::ShowData& data) const;
+    // --- orders about nodes
+    bool concerns(const admin::AdminCommand& command, const ClusterEntry& entry) const;
+    static NodeId named_node(const ClusterEntry& entry, const std::string& name);
+    std::optional<wire::Refusal> why_not_order(const admin::AdminCommand& command) const;
+    void order_nodes(const admin::AdminCommand& command);
+    bool are_emptied(const admin::AdminCommand& command);
 
     // --- exchange.cc
     void posted(Posted& event);
@@ -371,6 +405,7 @@ class Core {
     std::uint64_t last_catalog_ = 0;
     std::uint64_t last_node_ = 0;
     Instant clusters_deadline_ = Instant::never();
+    Instant failover_deadline_ = Instant::never();  // A line moves on, or a drained node is late.
     Instant hint_logged_at_{};
     TimerQueue route_timers_;  // Clients that wait for another view.
 

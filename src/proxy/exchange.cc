@@ -30,6 +30,14 @@ void Core::posted(Posted& event) {
     } else if (auto* changed = dynamic_cast<ViewChanged*>(message)) {
         auto found = clusters_.find(changed->cluster);
         if (found != clusters_.end()) take_view(*found->second, std::move(changed->view));
+    } else if (auto* closed = dynamic_cast<WritersClosed*>(message)) {
+        auto found = clusters_.find(closed->cluster);
+        if (found != clusters_.end()) {
+            writers_closed(*found->second, event.from, closed->version, closed->primary);
+        }
+    } else if (auto* new_writer = dynamic_cast<WriterChanged*>(message)) {
+        auto found = clusters_.find(new_writer->cluster);
+        if (found != clusters_.end()) writer_changed(*found->second, new_writer->writer);
     } else if (auto* wanted_look = dynamic_cast<LookWanted*>(message)) {
         look_wanted(*wanted_look, event.from);
     } else if (auto* suspected = dynamic_cast<NodeSuspected*>(message)) {

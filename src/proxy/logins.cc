@@ -197,6 +197,7 @@ bool Core::admit_to_database(Client& client) {
     ++client.tenant->clients;
     auto& learnt = client.login->accepted().login_secret;
     if (!std::holds_alternative<std::monostate>(learnt)) client.tenant->secret = std::move(learnt);
+    if (client.tenant->clients == 1) warm_up(*client.tenant);
     return true;
 }
 

@@ -38,6 +38,18 @@ struct ViewChanged : Message {
     std::string cluster;
     cluster::ClusterViewRef view;
 };
+// To that worker: the sender has no server left that could write elsewhere than on this view's
+// primary.
+struct WritersClosed : Message {
+    std::string cluster;
+    std::uint64_t version = 0;
+    NodeId primary;
+};
+// From it: no worker has.
+struct WriterChanged : Message {
+    std::string cluster;
+    NodeId writer;
+};
 // To that worker: somebody waits for a look at the node that starts now or later.
 struct LookWanted : Message {
     std::string cluster;

@@ -12,14 +12,6 @@ namespace {
 
 constexpr Duration kRetryPause = Duration::milliseconds(10);
 
-std::string text(const NodeAddress& address) {
-    if (!address.host.empty() && address.host[0] == '/') {
-        return address.host + "/.s.PGSQL." + std::to_string(address.port);
-    }
-    const bool is_v6 = address.host.find(':') != std::string::npos;
-    return (is_v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
-}
-
 std::string_view option_of(pool::Scope scope) {
     switch (scope) {
         case pool::Scope::ServersInAll:
@@ -104,6 +96,7 @@ PoolEntry& Core::pool_on(Tenant& tenant, const cluster::NodeView& node) {
     }
     PoolEntry& entry = pool_on(tenant, node.address);
     entry.node = node.id;
+    take_standing(entry, node);
     tenant.node_pools.emplace_back(node.id, &entry);
     return entry;
 }
@@ -136,11 +129,9 @@ pool::LoginGate& Core::gate_of(const NodeAddress& address) {
 void Core::open_servers(PoolEntry& entry) {
     // Refused a permit: nothing changes until one is given back (retry_starving).
     if (life_ == Life::Stopped || life_ == Life::Ending || entry.is_starving) return;
+    if (entry.is_shut) return;
     if (now_ < entry.yields_until) return arm(entry);
-    const bool is_kept = entry.tenant.clients > 0 || entry.tenant.config.user_is_fixed;
-    const std::size_t pool_size_min =
-        is_kept && life_ == Life::Running ? entry.tenant.config.min_pool_size : 0;
-    std::size_t wanted = entry.pool.servers_wanted(pool_size_min);
+    std::size_t wanted = entry.pool.servers_wanted(pool_size_min(entry));
     pool::LoginGate& node_gate = *entry.node_gate;
     while (wanted > 0 && node_gate.may_try(now_) && entry.gate.may_try(now_)) {
         auto permit = permit_for(entry);
@@ -152,6 +143,15 @@ void Core::open_servers(PoolEntry& entry) {
         --wanted;
     }
     if (wanted > 0) arm(entry);
+}
+
+std::size_t Core::pool_size_min(const PoolEntry& entry) const {
+    const Tenant& tenant = entry.tenant;
+    const bool is_kept = tenant.clients > 0 || tenant.config.user_is_fixed;
+    if (!is_kept || life_ != Life::Running || entry.is_shut) return 0;
+    config::Count warm = 0;
+    if (entry.is_warm) warm = std::min(settings_->cluster.warm_servers(), tenant.config.pool_size);
+    return std::max(tenant.config.min_pool_size, warm);
 }
 
 std::optional<pool::Permit> Core::permit_for(PoolEntry& entry) {
@@ -277,7 +277,7 @@ Instant Core::pool_deadline(PoolEntry& entry) {
         }
         deadline = std::min({deadline, entry.node_gate->next_try(), entry.gate.next_try()});
         if (entry.yields_until > now_) deadline = std::min(deadline, entry.yields_until);
-    } else if (entry.pool.servers_wanted(config.min_pool_size) > 0) {
+    } else if (entry.pool.servers_wanted(pool_size_min(entry)) > 0) {
         deadline = std::min(entry.node_gate->next_try(), entry.gate.next_try());
     }
     if (!entry.pool.idle().empty()) {
@@ -318,12 +318,12 @@ void Core::pool_timer(PoolEntry& entry) {
 void Core::close_idle(PoolEntry& entry) {
     const config::EffectivePool& config = entry.tenant.config;
     std::vector<ServerId> ending;
+    const std::size_t kept = std::max<std::size_t>(config.min_pool_size, pool_size_min(entry));
     std::size_t size = entry.pool.size();
     for (const pool::Pool::Idle& idle : entry.pool.idle()) {
         const Server& server = *servers_.find(idle.server);
         const bool is_unused = config.server_idle_timeout &&
-                               now_ - idle.since >= config.server_idle_timeout &&
-                               size > config.min_pool_size;
+                               now_ - idle.since >= config.server_idle_timeout && size > kept;
         if (!is_unused && now_ < server.expires) continue;
         ending.push_back(idle.server);
         --size;

@@ -86,22 +86,27 @@ bool Core::acquire_routed(Client& client) {
         client.reads = true;
         forget_latencies(cluster);
     }
-    return follow(client, route::decide(request, *cluster.view, client.freshness, cluster.loads,
-                                        rules, now_, random_));
+    const route::Route route = route::decide(request, *cluster.view, client.freshness,
+                                             cluster.loads, rules, now_, random_);
+    return follow(client, route, request.is_read);
 }
 
-bool Core::follow(Client& client, const route::Route& route) {
+bool Core::follow(Client& client, const route::Route& route, bool is_read) {
     Tenant& tenant = *client.tenant;
     ClusterEntry& cluster = *tenant.cluster;
     if (route.sample) want_look(cluster, route.sample);
     NodeId node = route.node;
     switch (route.verdict) {
         case route::Route::Verdict::Node:
+            if (must_stand_in_line(client, route)) return hold_for_writer(client);
             if (should_wait_to_move(client, route)) {
                 return wait_for_node(client, route.reason, route.node);
             }
             break;
         case route::Route::Verdict::Wait:
+            if (route.reason == route::Reason::NoPrimary && !is_read) {
+                return hold_for_writer(client);
+            }
             if (!client.has_waited_enough || !route.otherwise)
                 return wait_for_node(client, route.reason, route.otherwise);
             node = route.otherwise;
@@ -115,6 +120,7 @@ bool Core::follow(Client& client, const route::Route& route) {
             return false;
         }
     }
+    client.is_next = false;
     client.leases_for_read = node != cluster.view->primary;
     return acquire_from(client, pool_on(tenant, *cluster.view->find(node)));
 }
@@ -143,7 +149,9 @@ bool Core::should_wait_to_move(Client& client, const route::Route& route) {
 // Until the nodes are seen in another light; not for ever.
 bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise) {
     const Tenant& tenant = *client.tenant;
-    const Duration wait_max = tenant.config.query_wait_timeout;
+    const bool lacks_primary = reason == route::Reason::NoPrimary;
+    const Duration wait_max =
+        lacks_primary ? settings_->cluster.failover_timeout() : tenant.config.query_wait_timeout;
     Instant deadline = deadline_after(client.routed_at, wait_max);
     if (otherwise) {
         Duration patience =
@@ -158,6 +166,7 @@ bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise)
     if (deadline <= now_) {
         refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
                                .subject = tenant.database,
+                               .option = lacks_primary ? "failover_timeout" : "query_wait_timeout",
                                .limit = text(wait_max),
                                .detail = why_no_node(tenant)});
         return false;
@@ -239,7 +248,7 @@ void Core::decline(Client& client, Server& server) {
     }
     entry.pool.lost_leased();
     close_server(server, "its node is not the primary any more");
-    wait_for_node(client, route::Reason::NoPrimary, NodeId{});
+    hold_for_writer(client);
 }
 
 void Core::begin_routed_lease(Client& client, Server& server) {

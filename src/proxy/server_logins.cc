@@ -108,12 +108,22 @@ void Core::server_secured(ServerId id, TlsPeer& tls) {
     server->login->on_secured(std::move(tls), *effects_);
 }
 
+// PostgreSQL before version 14 does not report its role.
+void Core::note_role(Server& server) {
+    const ClusterEntry* cluster = server.pool->tenant.cluster;
+    if (cluster == nullptr || cluster->view == nullptr) return;
+    if (server.session->parameters()->find("in_hot_standby") != nullptr) return;
+    const cluster::NodeView* node = cluster->view->find(server.pool->node);
+    if (node != nullptr && node->role == cluster::Role::Standby) server.session->note_standby();
+}
+
 void Core::login_succeeded(Server& server) {
     PoolEntry& entry = *server.pool;
     server.session = std::make_unique<session::ServerSession>(
         server.id, server.login->take_facts(parameters_), parameters_);
     server.login.reset();
     server.used_at = server.logged_in_at = now_;
+    note_role(server);
     const Duration lifetime = entry.tenant.config.server_lifetime;
     server.expires = Instant::never();
     if (lifetime) {

@@ -260,9 +260,9 @@ bool Core::must_close(const Server& server) const {
     // Who waits when shutdown begins is served before the end.
     const bool is_superfluous =
         life_ == Life::Ending || (life_ != Life::Running && server.pool->pool.waiting() == 0);
-    return server.closes_when_free || server.generation != server.pool->generation ||
-           now_ >= server.expires || is_superfluous || server.pool->pool.is_paused() ||
-           server.session->is_foreign();
+    return server.closes_when_free || server.pool->is_shut ||
+           server.generation != server.pool->generation || now_ >= server.expires ||
+           is_superfluous || server.pool->pool.is_paused() || server.session->is_foreign();
 }
 
 // A server of this pool became free; should it go, so that others can have one in its place?

@@ -3,6 +3,7 @@
 // is in core.h.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,6 +53,19 @@ struct ClusterEntry {
     std::vector<NodeStats> stats;
     // Clients and errands that wait for another view.
     std::vector<ClientId> waiting;
+    // Whose servers may be written to: a node that the view called its primary, once no worker had
+    // a server left that could write to another one. Writes need that it is the primary still.
+    NodeId writer;
+    // Clients that wait for that, first come, first served.
+    std::deque<ClientId> held;
+    std::size_t batch = 0;                // So many of them go on next; 0: none does.
+    Instant batch_at = Instant::never();  // When.
+    // Nodes that are being emptied, since when.
+    struct Emptied {
+        NodeId node;
+        Instant since;
+    };
+    std::vector<Emptied> emptied;
     // By node: since when somebody needs a look that has not come yet.
     struct Wanted {
         NodeId node;
@@ -68,6 +82,12 @@ struct ClusterEntry {
     // Only at the worker that observes them.
     std::unique_ptr<cluster::Cluster> observed;
     std::shared_ptr<const MonitorLogin> login;
+    std::deque<cluster::ClusterEvent> events;  // The last of them, for SHOW EVENTS.
+    // The primary to come, the first view that called it so, and the workers that may still have a
+    // server that could write elsewhere.
+    NodeId next_writer;
+    std::uint64_t next_writer_version = 0;
+    std::uint64_t workers_to_close = 0;
 };
 
 // What is known of one database's functions, operators and relations.
@@ -128,6 +148,9 @@ struct PoolEntry {
     Instant timer = Instant::never();
     Instant yields_until{};
     bool is_starving = false;      // Refused a permit since its line last moved.
+    bool is_shut = false;          // Its node gets no work (drained, fenced): no new servers, and
+                                   // those that it has are closed when they are free.
+    bool is_warm = false;          // Its node may become the primary: some servers stay open.
     std::string full_option;       // The limit that refused it, and
     std::uint64_t full_limit = 0;  // its value.
     std::uint32_t generation = 0;  // Servers of an older one are closed when they are free.
@@ -198,9 +221,11 @@ struct Client {
     NodeId load_node;       // Where it counts as load, since
     Instant load_since{};
     bool leases_for_read = false;
-    bool reads = false;  // It has read what a standby may serve.
+    bool reads = false;              // It has read what a standby may serve.
     bool has_waited_enough = false;  // For a fresh standby.
     bool waits_to_move = false;
+    bool is_held = false;        // In the line for a writer; else, if it waits, for another view.
+    bool is_next = false;        // It has stood in that line, and may pass it.
     std::uint8_t fallbacks = 0;  // Reads in a row that the primary has served for a standby.
 };
 

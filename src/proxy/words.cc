@@ -8,6 +8,14 @@ std::string text(Duration duration) {
     return std::to_string(duration.us / 1000) + "ms";
 }
 
+std::string text(const NodeAddress& address) {
+    if (!address.host.empty() && address.host[0] == '/') {
+        return address.host + "/.s.PGSQL." + std::to_string(address.port);
+    }
+    const bool is_v6 = address.host.find(':') != std::string::npos;
+    return (is_v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
 std::string_view words(sql::Consistency consistency) {
     switch (consistency) {
         case sql::Consistency::Eventual:

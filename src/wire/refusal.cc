@@ -210,9 +210,14 @@ RefusalText sentence(const Refusal& r) {
                          {"Nothing was run again, because part of the answer had been passed on."});
         case Reason::NoNode:
             return {Severity::Error, "57P03",
-                    join({"no node of database ", quoted(r.subject),
-                          " could serve this within query_wait_timeout = ", r.limit}),
+                    join({"no node of database ", quoted(r.subject), " could serve this within ",
+                          r.option, " = ", r.limit}),
                     r.detail, "SHOW NODES in the console tells what is known of the nodes."};
+        case Reason::FailoverLineFull:
+            return error("57P03",
+                         {"too many clients of database ", quoted(r.subject),
+                          " wait for a primary (max_failover_waiters = ", r.limit, ")"},
+                         {"SHOW NODES in the console tells what is known of the nodes."});
         case Reason::HistoryLost:
             return error("40001",
                          {"what this session has seen of database ", quoted(r.subject),
@@ -307,6 +312,12 @@ RefusalText sentence(const Refusal& r) {
         case Reason::ConsoleUnknownDatabase:
             return error("3D000", {"database ", quoted(r.subject), " does not exist"},
                          {"SHOW DATABASES lists them."});
+        case Reason::ConsoleUnknownNode:
+            return error("22023", {"there is no node ", quoted(r.subject)},
+                         {"SHOW NODES lists them."});
+        case Reason::ConsoleNoPrimary:
+            return error("55000", {r.subject, " failed: there is no primary"},
+                         {"SHOW NODES tells what is known of the nodes."});
         case Reason::ConsolePortalUnknown:
             return error("34000", {"portal ", quoted(r.subject), " does not exist"});
         case Reason::ConsoleUnsupportedCommand:

@@ -78,6 +78,8 @@ std::string_view name_of(RefusalReason reason) {
             return "ServerLost";
         case RefusalReason::NoNode:
             return "NoNode";
+        case RefusalReason::FailoverLineFull:
+            return "FailoverLineFull";
         case RefusalReason::HistoryLost:
             return "HistoryLost";
         case RefusalReason::TransactionLost:
@@ -128,6 +130,10 @@ std::string_view name_of(RefusalReason reason) {
             return "ConsolePermission";
         case RefusalReason::ConsoleUnknownDatabase:
             return "ConsoleUnknownDatabase";
+        case RefusalReason::ConsoleUnknownNode:
+            return "ConsoleUnknownNode";
+        case RefusalReason::ConsoleNoPrimary:
+            return "ConsoleNoPrimary";
         case RefusalReason::ConsolePortalUnknown:
             return "ConsolePortalUnknown";
         case RefusalReason::ConsoleUnsupportedCommand:

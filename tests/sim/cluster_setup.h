@@ -15,6 +15,7 @@ struct ClusterSetup {
     unsigned pool_size = 2;
     std::string mode = "transaction";
     std::string routing{};   // More lines of [routing].
+    std::string cluster{};   // Of [cluster].
     std::string timeouts{};  // Of [timeouts].
     std::string database{};  // Of [databases.app].
     bool catalog_lies = false;
@@ -40,9 +41,9 @@ inline WorldOptions with(const ClusterSetup& setup) {
         "\n[limits]\ndefault_pool_size = " + std::to_string(setup.pool_size) +
         "\n[routing]\nmax_replica_lag = \"1s\"\nslow_start = \"0s\"\n" + setup.routing +
         "[cluster]\nmonitor_user = \"monitor\"\nprobe_interval = \"50ms\"\n"
-        "probe_timeout = \"200ms\"\nevidence_age_max = \"500ms\"\n"
-        "[timeouts]\n" +
-        setup.timeouts + "[databases.app]\nnodes = [" + nodes + "]\n" + setup.database;
+        "probe_timeout = \"200ms\"\nevidence_age_max = \"500ms\"\n" +
+        setup.cluster + "[timeouts]\n" + setup.timeouts + "[databases.app]\nnodes = [" + nodes +
+        "]\n" + setup.database;
     return options;
 }
 

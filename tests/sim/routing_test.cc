@@ -352,7 +352,9 @@ TEST_CASE("a session that keeps its server does not begin on a standby") {
 
 TEST_CASE("in a transaction that finds no node everything is answered") {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-        ClusterStory story({.timeouts = "query_wait_timeout = \"300ms\"\n", .seed = seed});
+        ClusterStory story({.cluster = "failover_timeout = \"300ms\"\n",
+                            .timeouts = "query_wait_timeout = \"300ms\"\n",
+                            .seed = seed});
         SimClient& alice =
             story.settled("alice", ReadLevel::Session, ready_for({"57P03", "53300"}));
         // It has lost a server, and some time has passed.

@@ -29,6 +29,9 @@ enum class Verb : std::uint8_t {
     Resume,
     Reconnect,
     Kill,
+    Switchover,
+    Drain,
+    Undrain,
     Reload,
     Shutdown,
     // The console answers these itself: what drivers send on their own.
@@ -49,6 +52,7 @@ struct AdminCommand {
     ShutdownKind shutdown = ShutdownKind::Drain;  // Of Shutdown.
     std::string database = {};   // Of Pause … Kill (empty: all of them), and of EXPLAIN ROUTE.
     std::string statement = {};  // Of EXPLAIN ROUTE.
+    std::string node = {};       // Of Drain and Undrain: host:port.
     bool operator==(const AdminCommand&) const = default;
 };
 

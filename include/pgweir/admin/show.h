@@ -32,6 +32,7 @@ enum class ShowTable : std::uint8_t {
     State,
     Nodes,
     Lag,
+    Events,
     Routes,
     Route,  // Of EXPLAIN ROUTE.
 };
@@ -151,6 +152,15 @@ struct NodeRow {
     std::uint64_t outstanding = 0;
 };
 
+// What has changed about a node.
+struct EventRow {
+    std::string databases = {};
+    Instant at = {};
+    std::string node = {};
+    bool is_alarm = false;
+    std::string text = {};
+};
+
 // One shape of statement.
 struct RouteRow {
     std::string shape = {};
@@ -185,12 +195,13 @@ struct ShowParts {
     bool counts = false;
     bool state = false;
     bool nodes = false;
+    bool events = false;
     bool routes = false;
     bool route = false;
 
     bool any() const {
         return databases || pools || clients || servers || stats || users || config || counts ||
-               state || nodes || routes || route;
+               state || nodes || events || routes || route;
     }
 };
 ShowParts parts_of(ShowTable table);
@@ -205,6 +216,7 @@ struct ShowData {
     std::vector<UserRow> users;
     std::vector<ConfigRow> config;
     std::vector<NodeRow> nodes;
+    std::vector<EventRow> events;
     std::vector<RouteRow> routes;
     RouteExplanation route;
     ListCounts counts;

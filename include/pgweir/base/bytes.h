@@ -24,7 +24,9 @@ inline std::string_view as_text(ByteView bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-inline std::string to_string(ByteView bytes) { return std::string(as_text(bytes)); }
+inline std::string to_string(ByteView bytes) {
+    return std::string(as_text(bytes));
+}
 
 // REQUIRES: 2 readable bytes at `at`.
 inline std::uint16_t load_u16(const Byte* at) {

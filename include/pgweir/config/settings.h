@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pgweir/config/cluster_sections.h"
 #include "pgweir/config/config_error.h"
 #include "pgweir/config/database_settings.h"
 #include "pgweir/config/listen_address.h"

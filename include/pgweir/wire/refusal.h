@@ -59,7 +59,8 @@ enum class RefusalReason : std::uint8_t {
     ServerUnreachable,        // subject: pool, detail: reason
     ServerLoginFailed,        // subject: pool, sqlstate: the server's own, of class 28 or 3D
     ServerLost,               // subject: pool
-    NoNode,                   // subject: database, limit: of query_wait_timeout, detail: why
+    NoNode,                   // subject: database, option, limit: its value, detail: why
+    FailoverLineFull,         // subject: database, limit: of max_failover_waiters
     HistoryLost,              // subject: database
     TransactionLost,          // subject: pool
     ResolutionUnknown,        // subject: pool
@@ -94,6 +95,8 @@ enum class RefusalReason : std::uint8_t {
     ConsoleInvalidArgument,     // subject: the argument, detail: what is wanted
     ConsolePermission,          // subject: the command, value: the role that it needs
     ConsoleUnknownDatabase,     // subject: database
+    ConsoleUnknownNode,         // subject: host:port
+    ConsoleNoPrimary,           // subject: the command
     ConsolePortalUnknown,       // subject: portal name
     ConsoleUnsupportedCommand,  // subject: the command, detail: what to do instead
     ConsoleUnsupportedMessage,  // subject: message name, or what of it is not taken

@@ -32,6 +32,7 @@ wire::Refusal refusal_of(std::string_view text, Role role = Role::Admin) {
 std::string example_of(const CommandSpec& spec) {
     std::string text(spec.words);
     if (spec.argument == Argument::OptionalDatabase) text += " app";
+    if (spec.argument == Argument::Node) text += " n1:5432";
     if (spec.argument == Argument::Statement) text += " SELECT 1";
     return text;
 }
@@ -54,6 +55,11 @@ TEST_CASE("commands are understood in any case, with blanks, comments and semico
         {"RELOAD", {.verb = Verb::Reload}},
         {"PAUSE", {.verb = Verb::Pause}},
         {"PAUSE app", {.verb = Verb::Pause, .database = "app"}},
+        {"SWITCHOVER", {.verb = Verb::Switchover}},
+        {"SWITCHOVER app", {.verb = Verb::Switchover, .database = "app"}},
+        {"DRAIN 10.0.0.1:5432", {.verb = Verb::Drain, .node = "10.0.0.1:5432"}},
+        {"DRAIN '[::1]:5432'", {.verb = Verb::Drain, .node = "[::1]:5432"}},
+        {"UNDRAIN db-1.example", {.verb = Verb::Undrain, .node = "db-1.example"}},
         {"pause My-App.2;", {.verb = Verb::Pause, .database = "My-App.2"}},
         {"PAUSE \"my \"\"app\"\"\"", {.verb = Verb::Pause, .database = "my \"app\""}},
         {"RESUME 'it''s'", {.verb = Verb::Resume, .database = "it's"}},
@@ -233,6 +239,9 @@ TEST_CASE("every command that changes something needs an administrator") {
             case Verb::Resume:
             case Verb::Reconnect:
             case Verb::Kill:
+            case Verb::Switchover:
+            case Verb::Drain:
+            case Verb::Undrain:
             case Verb::Reload:
             case Verb::Shutdown:
                 CHECK(spec.needs.role == Role::Admin);
@@ -248,6 +257,11 @@ TEST_CASE("every command that changes something needs an administrator") {
                 break;
         }
     }
+}
+
+TEST_CASE("an order about a node names it") {
+    CHECK(wire::describe(refusal_of("DRAIN", Role::Admin)).detail ==
+          "It is written DRAIN host:port.");
 }
 
 TEST_CASE("every command stands in the table once") {

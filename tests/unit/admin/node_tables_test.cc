@@ -88,6 +88,22 @@ TEST_CASE("SHOW LAG shows every node but the primary, beside the limits") {
     CHECK(row_of(lag, 0) == "app|two:5432|0/10|0/18|8|100|5|1000|90|ok");
 }
 
+TEST_CASE("SHOW EVENTS shows what happened, with milliseconds") {
+    CHECK(names_of(ShowTable::Events) == "time databases node kind event");
+    ShowData data;
+    data.origin_unix_us = 1'700'000'000'000'000;
+    data.events = {{.databases = "app",
+                    .at = Instant{} + Duration::milliseconds(1007),
+                    .node = "two:5432",
+                    .text = "two:5432 is the primary now"},
+                   {.is_alarm = true, .text = "neither gets any work"}};
+    const TableText events = render(ShowTable::Events, data);
+    REQUIRE(events.rows.size() == 2);
+    CHECK(row_of(events, 0) ==
+          "2023-11-14 22:13:21.007 UTC|app|two:5432|change|two:5432 is the primary now");
+    CHECK(row_of(events, 1).find("|alarm|") != std::string::npos);
+}
+
 TEST_CASE("a node's counts of all workers add up, and its youngest evidence is shown") {
     ShowData one;
     one.nodes = {standby()};

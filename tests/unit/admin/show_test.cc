@@ -45,7 +45,7 @@ constexpr ShowTable kTables[] = {
     ShowTable::Clients,       ShowTable::Servers, ShowTable::Stats,     ShowTable::StatsTotals,
     ShowTable::StatsAverages, ShowTable::Totals,  ShowTable::Lists,     ShowTable::Config,
     ShowTable::Users,         ShowTable::State,   ShowTable::Nodes,     ShowTable::Lag,
-    ShowTable::Routes,        ShowTable::Route,
+    ShowTable::Events,        ShowTable::Routes,  ShowTable::Route,
 };
 
 ShowData data_with_one_of_each() {
@@ -58,6 +58,7 @@ ShowData data_with_one_of_each() {
     data.users.push_back({.name = "alice"});
     data.config.push_back({.key = "pool_size", .value = "20", .fallback = "20"});
     data.nodes.push_back({.cluster = "a", .databases = "app", .host = "a", .role = "standby"});
+    data.events.push_back({.databases = "app", .node = "a:5432", .text = "it was promoted"});
     data.routes.push_back({.shape = "SELECT $1"});
     data.route = {.knows = 1, .lines = {"read"}};
     return data;

@@ -77,6 +77,14 @@ class ByHand {
 
     // --- Servers, in the order in which they were opened.
     const std::vector<ServerId>& opened() const { return opened_; }
+    // The last that was opened to that node and has not been closed; null if there is none.
+    ServerId opened_to(std::string_view host) const {
+        for (std::size_t i = opened_.size(); i-- > 0;) {
+            const ServerId id = opened_[i];
+            if (hosts_.at(id) == host && !servers_.at(id).is_closed) return id;
+        }
+        return {};
+    }
     void answer(ServerId id, const Said& bytes) { tell(ServerBytes{id, bytes}); }
     std::string asked(ServerId id) { return told(Speaker::Client, take(servers_.at(id))); }
     Bytes asked_bytes(ServerId id) { return take(servers_.at(id)); }
@@ -108,6 +116,7 @@ class ByHand {
                 hear(servers_.at(to_server->server), to_server->bytes);
             } else if (auto* open = std::get_if<OpenServer>(&effect)) {
                 servers_[open->server] = {};
+                hosts_[open->server] = open->address.host;
                 opened_.push_back(open->server);
             } else if (auto* close = std::get_if<CloseClient>(&effect)) {
                 clients_.at(close->client).is_closed = true;
@@ -133,6 +142,7 @@ class ByHand {
     IdAllocator<ClientId> ids_{0};
     std::map<ClientId, Peer> clients_;
     std::map<ServerId, Peer> servers_;
+    std::map<ServerId, std::string> hosts_;
     std::vector<ServerId> opened_;
     std::vector<std::string> log_;
 };

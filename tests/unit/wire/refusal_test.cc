@@ -96,8 +96,17 @@ Refusal example(RefusalReason reason) {
             r.subject = "app/alice on n1:5432", r.detail = "ReadyForQuery has 2 bytes.";
             break;
         case Reason::NoNode:
-            r.subject = "app", r.limit = "120s";
+            r.subject = "app", r.option = "query_wait_timeout", r.limit = "120s";
             r.detail = "n1:5432: unreachable; n2:5432: a standby";
+            break;
+        case Reason::FailoverLineFull:
+            r.subject = "app", r.limit = "10000";
+            break;
+        case Reason::ConsoleUnknownNode:
+            r.subject = "n9:5432";
+            break;
+        case Reason::ConsoleNoPrimary:
+            r.subject = "SWITCHOVER";
             break;
         case Reason::HistoryLost:
             r.subject = "app";

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: PostgreSQL
+// Another primary: who is closed before it is written to, who waits for it, and how nodes are
+// emptied for it.
+#include <doctest/doctest.h>
+
+#include "unit/proxy/by_hand.h"
+
+namespace pgweir::proxy {
+
+namespace {
+
+using testing::ByHand;
+using testing::Said;
+namespace client = testing::client;
+namespace server = testing::server;
+
+std::string settings(const std::string& cluster = "") {
+    return R"(
+[pgweir]
+auth_type = "any"
+admin_users = ["root"]
+[tls]
+server_tls_sslmode = "disable"
+[routing]
+split = "off"
+[databases.app]
+nodes = ["one", "two"]
+[cluster]
+monitor_user = "eye"
+)" + cluster;
+}
+
+// The core numbers nodes in the order of the settings.
+constexpr NodeId kOne{1};
+constexpr NodeId kTwo{2};
+
+struct Tells {
+    bool in_recovery = false;
+    std::uint32_t timeline = 1;
+};
+
+void see(ByHand& world, NodeId node, Tells tells) {
+    world.pass(Duration::milliseconds(1));
+    cluster::Observation seen;
+    seen.started_at = world.now();
+    seen.ended_at = world.now();
+    seen.in_recovery = tells.in_recovery;
+    seen.system_id = 7;
+    seen.timeline = tells.timeline;
+    seen.lsn = cluster::Lsn{0x100 * tells.timeline};
+    seen.started_unix_us = 1;
+    world.tell(NodeObserved{node, std::move(seen)});
+}
+
+void lose(ByHand& world, NodeId node) {
+    for (int i = 0; i < 2; ++i) {
+        world.pass(Duration::milliseconds(1));
+        cluster::Observation seen;
+        seen.started_at = world.now();
+        seen.ended_at = world.now();
+        seen.over = i == 0 ? cluster::ProbeOver::Open : cluster::ProbeOver::New;
+        seen.failure = "connection refused";
+        world.tell(NodeObserved{node, std::move(seen)});
+    }
+}
+
+// "one" is the primary, "two" its standby, and both have a server of alice's.
+struct Settled {
+    explicit Settled(const std::string& cluster = "") : world(settings(cluster)) {
+        see(world, kOne, {});
+        see(world, kTwo, {.in_recovery = true});
+        alice = world.connect();
+        on_one = world.opened_to("one");
+        world.log_in(on_one);
+        on_two = world.opened_to("two");
+        REQUIRE(on_two);
+        world.log_in(on_two);
+        world.heard(alice);
+    }
+
+    ByHand world;
+    ClientId alice;
+    ServerId on_one;
+    ServerId on_two;
+};
+
+bool has(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+const Said kDone = server::complete("INSERT 0 1") + server::ready();
+
+}  // namespace
+
+TEST_CASE("a standby has a server that can write the moment it is promoted") {
+    Settled s;
+    s.world.say(s.alice, client::query("write"));
+    CHECK(has(s.world.asked(s.on_one), "Q("));
+    s.world.answer(s.on_one, kDone);
+    lose(s.world, kOne);
+    see(s.world, kTwo, {.timeline = 2});
+    s.world.say(s.alice, client::query("write"));
+    CHECK(has(s.world.asked(s.on_two), "Q("));
+    CHECK(s.world.opened().size() == 2);
+}
+
+TEST_CASE("what could write to the old primary is closed before the new one is written to") {
+    Settled s;
+    // It is frozen in the middle of a statement.
+    s.world.say(s.alice, client::query("write"));
+    CHECK(has(s.world.asked(s.on_one), "Q("));
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    lose(s.world, kOne);
+    s.world.say(bob, client::query("write"));
+    CHECK_FALSE(s.world.is_server_closed(s.on_one));
+    see(s.world, kTwo, {.timeline = 2});
+    CHECK(s.world.is_server_closed(s.on_one));
+    const std::string told = s.world.heard_text(s.alice);
+    CHECK(has(told, "08007"));
+    CHECK_FALSE(s.world.is_closed(s.alice));
+    CHECK(has(s.world.asked(s.on_two), "Q("));
+    s.world.answer(s.on_two, kDone);
+    CHECK(has(s.world.heard(bob), "C("));
+}
+
+TEST_CASE("of two primaries on one timeline neither keeps a server") {
+    Settled s;
+    s.world.say(s.alice, client::query("begin"));
+    s.world.asked(s.on_one);
+    s.world.answer(s.on_one, server::complete("BEGIN") + server::ready('T'));
+    s.world.heard(s.alice);
+    see(s.world, kTwo, {.timeline = 1});
+    CHECK(s.world.is_server_closed(s.on_one));
+    s.world.say(s.alice, client::query("commit"));
+    CHECK(has(s.world.heard_text(s.alice), "40001"));
+}
+
+TEST_CASE("a unit of which nothing was sent waits for a primary, up to failover_timeout") {
+    Settled s("failover_timeout = \"3s\"\n");
+    lose(s.world, kOne);
+    s.world.say(s.alice, client::query("write"));
+    s.world.pass(Duration::milliseconds(2900));
+    CHECK(s.world.heard_text(s.alice).empty());
+    s.world.pass(Duration::milliseconds(200));
+    const std::string told = s.world.heard_text(s.alice);
+    CHECK(has(told, "57P03"));
+    CHECK(has(told, "failover_timeout = 3s"));
+    CHECK(has(told, "one:5432: unreachable"));
+    CHECK_FALSE(s.world.is_closed(s.alice));
+    // The next one finds the new primary.
+    see(s.world, kTwo, {.timeline = 2});
+    s.world.say(s.alice, client::query("write"));
+    CHECK(has(s.world.asked(s.on_two), "Q("));
+}
+
+TEST_CASE("the line for a primary is bounded") {
+    Settled s("max_failover_waiters = 1\n");
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    lose(s.world, kOne);
+    s.world.say(s.alice, client::query("write"));
+    s.world.say(bob, client::query("write"));
+    CHECK(s.world.heard_text(s.alice).empty());
+    const std::string told = s.world.heard_text(bob);
+    CHECK(has(told, "57P03"));
+    CHECK(has(told, "max_failover_waiters = 1"));
+}
+
+TEST_CASE("who waits for a primary is served in the order of arrival, in growing batches") {
+    Settled s;
+    std::vector<ClientId> waiting;
+    for (int i = 0; i < 40; ++i) {
+        waiting.push_back(s.world.connect());
+        s.world.heard(waiting.back());
+    }
+    lose(s.world, kOne);
+    for (ClientId id : waiting) s.world.say(id, client::query("write"));
+    see(s.world, kTwo, {.timeline = 2});
+    // Who comes now stands behind them.
+    s.world.say(s.alice, client::query("write"));
+    const auto busy = [&] {
+        int count = 0;
+        for (ServerId id : s.world.opened()) {
+            if (!s.world.is_server_closed(id)) ++count;
+        }
+        return count;
+    };
+    CHECK(has(s.world.asked(s.on_two), "Q("));
+    const int first = busy();
+    CHECK(first <= 16);
+    s.world.pass(Duration::milliseconds(5));
+    CHECK(busy() > first);
+}
+
+TEST_CASE("SWITCHOVER holds writes back, empties the primary, and ends with another one") {
+    Settled s;
+    const ClientId root = s.world.connect("root", "pgweir");
+    s.world.heard_text(root);
+    s.world.say(s.alice, client::query("begin"));
+    s.world.asked(s.on_one);
+    s.world.answer(s.on_one, server::complete("BEGIN") + server::ready('T'));
+    s.world.heard(s.alice);
+    s.world.say(root, client::query("switchover"));
+    CHECK(s.world.heard_text(root).empty());
+    // What is open may go on to its end; what is new waits.
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    s.world.say(bob, client::query("write"));
+    CHECK(s.world.heard_text(bob).empty());
+    s.world.say(s.alice, client::query("commit"));
+    CHECK(has(s.world.asked(s.on_one), "Q("));
+    s.world.answer(s.on_one, server::complete("COMMIT") + server::ready());
+    CHECK(has(s.world.heard(s.alice), "C("));
+    CHECK(has(s.world.asked(s.on_one), "X"));
+    s.world.tell(ServerClosed{s.on_one, "end of file"});
+    s.world.pass(Duration::milliseconds(20));
+    CHECK(has(s.world.heard(root), "C("));
+    CHECK(s.world.heard_text(bob).empty());
+    see(s.world, kTwo, {.timeline = 2});
+    CHECK(has(s.world.asked(s.on_two), "Q("));
+    s.world.answer(s.on_two, kDone);
+    CHECK(has(s.world.heard(bob), "C("));
+}
+
+TEST_CASE("RESUME calls a switchover off") {
+    Settled s;
+    const ClientId root = s.world.connect("root", "pgweir");
+    s.world.heard_text(root);
+    s.world.say(root, client::query("switchover"));
+    CHECK(has(s.world.asked(s.on_one), "X"));
+    s.world.tell(ServerClosed{s.on_one, "end of file"});
+    s.world.pass(Duration::milliseconds(20));
+    s.world.say(s.alice, client::query("write"));
+    s.world.heard_text(root);
+    s.world.say(root, client::query("resume"));
+    CHECK(has(s.world.heard(root), "C("));
+    const ServerId anew = s.world.opened_to("one");
+    REQUIRE(anew);
+    s.world.log_in(anew);
+    CHECK(has(s.world.asked(anew), "Q("));
+}
+
+TEST_CASE("a drained node loses its servers, the busy ones at drain_timeout") {
+    Settled s("drain_timeout = \"2s\"\n");
+    const ClientId root = s.world.connect("root", "pgweir");
+    s.world.heard_text(root);
+    s.world.say(s.alice, client::query("begin"));
+    s.world.asked(s.on_one);
+    s.world.answer(s.on_one, server::complete("BEGIN") + server::ready('T'));
+    s.world.heard(s.alice);
+    s.world.say(root, client::query("drain one:5432"));
+    s.world.pass(Duration::milliseconds(1900));
+    CHECK(s.world.heard_text(root).empty());
+    CHECK_FALSE(s.world.is_server_closed(s.on_one));
+    s.world.pass(Duration::milliseconds(200));
+    CHECK(s.world.is_server_closed(s.on_one));
+    CHECK(has(s.world.heard(root), "C("));
+    s.world.say(s.alice, client::query("commit"));
+    CHECK(has(s.world.heard_text(s.alice), "40001"));
+    s.world.say(root, client::query("undrain one:5432"));
+    CHECK(has(s.world.heard(root), "C("));
+    s.world.say(root, client::query("drain nowhere"));
+    CHECK(has(s.world.heard_text(root), "there is no node \"nowhere\""));
+}
+
+TEST_CASE("a drained standby keeps no warm server, and gets one again") {
+    Settled s;
+    const ClientId root = s.world.connect("root", "pgweir");
+    s.world.heard_text(root);
+    s.world.say(root, client::query("drain two"));
+    CHECK(has(s.world.asked(s.on_two), "X"));
+    s.world.tell(ServerClosed{s.on_two, "end of file"});
+    s.world.pass(Duration::milliseconds(20));
+    CHECK(has(s.world.heard(root), "C("));
+    const std::size_t opened = s.world.opened().size();
+    s.world.pass(Duration::milliseconds(500));
+    CHECK(s.world.opened().size() == opened);
+    s.world.say(root, client::query("undrain two"));
+    see(s.world, kTwo, {.in_recovery = true});
+    CHECK(s.world.opened().size() == opened + 1);
+}
+
+TEST_CASE("SHOW EVENTS tells what happened to the nodes") {
+    Settled s;
+    lose(s.world, kOne);
+    see(s.world, kTwo, {.timeline = 2});
+    const ClientId root = s.world.connect("root", "pgweir");
+    s.world.heard_text(root);
+    s.world.say(root, client::query("show events"));
+    const std::string told = s.world.heard_text(root);
+    CHECK(has(told, "one:5432 is no longer the primary, and none is"));
+    CHECK(has(told, "two:5432 is the primary now on timeline 2"));
+}
+
+}  // namespace pgweir::proxy
