@@ -386,7 +386,7 @@ void Core::forget_server(Server& server, const std::string& reason) {
         } else if (client->session != nullptr) {
             end_load(*client);
             client->routed_at = Instant{};
-            if (record->session->replay().is_active()) note_retry(*client, *record);
+            if (record->session->replay().survives_loss()) note_retry(*client, *record);
             if (!client->session->server_lost(*record->session, entry.pool.key().text(),
                                               *effects_)) {
                 close_client(*client, CloseMode::Abort, "its server was lost in a message");

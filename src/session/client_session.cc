@@ -165,7 +165,8 @@ bool ClientSession::reads_lost(ServerSession& server, const std::string& pool,
 bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
                                 EffectList& effects) {
     if (server.is_mid_frame()) return false;
-    if (server.replay().is_active()) return reads_lost(server, pool, effects);
+    if (server.replay().survives_loss()) return reads_lost(server, pool, effects);
+    server.stop_replay(id_, effects);
     state_ = State::Idle;
     block_ = Block::None;
     is_unit_open_ = is_unit_routed_ = false;

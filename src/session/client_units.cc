@@ -69,8 +69,8 @@ sql::OwnSetting ClientSession::own_command(ByteView bytes) const {
     return sql::Classifier::own_setting(judge_unit(bytes, unit_context()).text);
 }
 
-std::size_t ClientSession::answer_own(ByteView bytes, LocalAnswer answer,
-                                      ServerSession* server, EffectList& effects) {
+std::size_t ClientSession::answer_own(ByteView bytes, LocalAnswer answer, ServerSession* server,
+                                      EffectList& effects) {
     const Unit unit = judge_unit(bytes, unit_context());
     answer.status = wire::TransactionStatus::Idle;
     if (server != nullptr) answer.status = server->status();
@@ -257,13 +257,18 @@ ClientSession::Relay::Begun ClientSession::Relay::send_unit(ByteView bytes, IsFi
     const bool in_block = client.block_ == Block::Open || server->is_in_transaction();
     Replay& replay = server->replay();
     // On a standby nothing can be written: whatever a function does there, it can be done again.
-    const bool may_be_taken_back =
-        server->is_standby() && facts.is_whole && facts.only_reads && !facts.leaves_state &&
-        !in_block && facts.bytes <= Replay::kCopyBytesMax && facts.bytes <= bytes.size() &&
-        (is_first == IsFirst::Yes || replay.is_active());
+    const auto kind = server->is_standby() ? Replay::Kind::Reads : Replay::Kind::Refusals;
+    const bool fits_kind = kind == Replay::Kind::Reads
+                               ? facts.only_reads
+                               : !facts.has_begin && !facts.has_end && replay.has_room(facts.bytes);
+    const bool follows = replay.is_active() && replay.kind() == kind;
+    const bool may_be_taken_back = fits_kind && facts.is_whole && !facts.leaves_state &&
+                                   !in_block && facts.bytes <= Replay::kCopyBytesMax &&
+                                   facts.bytes <= bytes.size() &&
+                                   (follows || (is_first == IsFirst::Yes && !replay.is_active()));
     if (may_be_taken_back) {
         if (!replay.has_room(facts.bytes)) return {.go = false, .taken = stall()};
-        replay.add(bytes.first(facts.bytes));
+        replay.add(bytes.first(facts.bytes), kind);
     } else {
         server->stop_replay(client.id_, effects);
     }

@@ -9,8 +9,10 @@ namespace {
 constexpr std::size_t kEndedMax = 256;
 }  // namespace
 
-void Replay::add(ByteView unit) {
+void Replay::add(ByteView unit, Kind kind) {
+    PGWEIR_ASSERT(!is_active() || kind == kind_);
     if (!is_active()) holds_ = true;
+    kind_ = kind;
     copies_.append(unit);
     sizes_.push_back(static_cast<std::uint32_t>(unit.size()));
 }

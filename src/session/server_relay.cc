@@ -164,6 +164,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::judge(Byte tag, std::uint32_
     switch (tag) {
         case 'N':
             // A notice is for whoever runs something; outside a lease nobody reads it.
+            end_refusals();
             return server.answers_.empty() || for_asker() == Verdict::Pass ? Verdict::Pass
                                                                            : Verdict::Swallow;
         case 'A':
@@ -277,6 +278,8 @@ ServerSession::Relay::Verdict ServerSession::Relay::copy_started(Byte tag) {
     }
     if (for_asker() == Verdict::Pass) pass_on();
     if (tag == 'H') return for_asker();
+    // What follows belongs to this unit, without being a part of its copy.
+    server.replay_.forget();
     // Sync is ignored while COPY FROM STDIN reads (Message Flow, "COPY Operations"): those that
     // were sent already are not answered either.
     server.copy_in_ = true;
@@ -308,6 +311,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::command_complete(ByteView bo
     }
     server.copy_in_ = false;
     const Verdict verdict = for_asker();
+    end_refusals();
     if (!command_tag->empty() && (command_tag->front() == 'D' || command_tag->front() == 'R')) {
         command_effects(*command_tag, entry);
     }
@@ -370,20 +374,16 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
     server.status_ = *status;
     server.copy_in_ = false;
     server.is_begin_sent_ = false;
+    if (!server.doubt_.empty() && settle_doubt(*status) == Verdict::Swallow) {
+        end_answer();
+        return Verdict::Swallow;
+    }
     const Verdict verdict = for_asker();
     if (verdict == Verdict::Pass && server.replay_.is_active()) {
         pass_on();
         ends_unit = true;
     }
-    server.answers_.pop();
-    // The end of a COPY that this answer belongs to is no question of its own.
-    while (!server.answers_.empty() && server.answers_.front().kind == Expected::CopyEnd) {
-        server.answers_.pop();
-    }
-    if (server.answers_.empty()) {
-        server.is_unsynced_ = false;
-        server.may_commit_ = false;
-    }
+    end_answer();
     if (client != nullptr && *status == wire::TransactionStatus::Idle) client->note_idle();
     if (verdict == Verdict::Pass && client != nullptr && client->forbids_transactions() &&
         *status != wire::TransactionStatus::Idle) {
@@ -395,6 +395,19 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
         if (*status == wire::TransactionStatus::Idle) ++news.transactions;
     }
     return verdict;
+}
+
+// The front entry has had its ReadyForQuery.
+void ServerSession::Relay::end_answer() {
+    server.answers_.pop();
+    // The end of a COPY that this answer belongs to is no question of its own.
+    while (!server.answers_.empty() && server.answers_.front().kind == Expected::CopyEnd) {
+        server.answers_.pop();
+    }
+    if (server.answers_.empty()) {
+        server.is_unsynced_ = false;
+        server.may_commit_ = false;
+    }
 }
 
 // Entries that no question was sent for are answered when their turn comes.

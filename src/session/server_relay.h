@@ -40,6 +40,13 @@ struct ServerSession::Relay {
     // The held answer goes to the client: from now on it knows.
     void pass_on();
     void take_back_unit(std::string_view sqlstate);
+    // Once there is more than the beginning of the front unit's answer, a write may have happened.
+    void end_refusals();
+    // Whether an error says that the node may not be the primary any more: what it comes to is
+    // known with its ReadyForQuery, before which the server reports its role.
+    bool is_doubtful(std::string_view sqlstate) const;
+    // Verdict::Pass: that was not it, or the transaction has failed for it; the client was told.
+    Verdict settle_doubt(wire::TransactionStatus status);
 
     // A message of which the header is enough.
     Verdict judge(Byte tag, std::uint32_t length);
@@ -58,6 +65,7 @@ struct ServerSession::Relay {
     Verdict parameter_status(ByteView body);
     Verdict error(ByteView body);
     Verdict ready_for_query(ByteView body);
+    void end_answer();
     void command_effects(std::string_view command_tag, Expectation& entry);
     void forget_plan(const StatementRef& statement);
     void skip_to_sync();

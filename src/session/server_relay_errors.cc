@@ -6,11 +6,14 @@
 
 #include "pgweir/session/client_session.h"
 #include "pgweir/wire/backend_messages.h"
+#include "pgweir/wire/refusal.h"
 #include "session/server_relay.h"
 
 namespace pgweir::session {
 
 namespace {
+
+constexpr std::size_t kHeaderBytes = 5;
 
 // What a standby says of something that only a primary can do (25006; 0A000 and 55000: not during
 // recovery), or that recovery was in the way of (40001, 40P01). Not 57014: that is the client's own
@@ -43,6 +46,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
     const bool is_taken_back = server.replay_.holds() && server.is_standby_ && client != nullptr &&
                                (asker == Asker::Client || asker == Asker::Pgweir) &&
                                is_refusal_of_standby(fields->sqlstate);
+    const bool is_in_doubt = asker == Asker::Client && is_doubtful(fields->sqlstate);
     switch (server.answers_.front().kind) {
         case Expected::Query:
         case Expected::FunctionCall:
@@ -67,7 +71,42 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
         take_back_unit(fields->sqlstate);
         return Verdict::Swallow;
     }
+    if (is_in_doubt) {
+        server.doubt_ = to_string(body);
+        return Verdict::Swallow;
+    }
     return asker == Asker::Client || asker == Asker::Pgweir ? Verdict::Pass : Verdict::Swallow;
+}
+
+bool ServerSession::Relay::is_doubtful(std::string_view sqlstate) const {
+    return sqlstate == "25006" && !server.is_standby_ && client != nullptr && client->is_split() &&
+           server.owes_ready();
+}
+
+ServerSession::Relay::Verdict ServerSession::Relay::settle_doubt(wire::TransactionStatus status) {
+    const std::string error = std::exchange(server.doubt_, {});
+    if (server.is_standby_ && server.replay_.holds()) {
+        take_back_unit("25006");
+        return Verdict::Swallow;
+    }
+    Bytes out;
+    if (server.is_standby_) {
+        // The session or the transaction was not read-only by its own will: the node is.
+        wire::append(out, {.reason = status == wire::TransactionStatus::Idle
+                                         ? wire::RefusalReason::WriteRefused
+                                         : wire::RefusalReason::TransactionRefused});
+    } else {
+        out.resize(kHeaderBytes);
+        out[0] = 'E';
+        store_u32(out.data() + 1, static_cast<std::uint32_t>(kHeaderBytes - 1 + error.size()));
+        out.insert(out.end(), error.begin(), error.end());
+    }
+    if (client != nullptr) send(effects.keep(out));
+    return Verdict::Pass;
+}
+
+void ServerSession::Relay::end_refusals() {
+    if (server.replay_.holds() && server.replay_.kind() == Replay::Kind::Refusals) pass_on();
 }
 
 void ServerSession::Relay::forget_plan(const StatementRef& statement) {

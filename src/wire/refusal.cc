@@ -229,6 +229,12 @@ RefusalText sentence(const Refusal& r) {
                           "(pool ",
                           r.subject, ")"},
                          {kRunAgain});
+        case Reason::TransactionRefused:
+            return error("40001", {"transaction lost: its node is not the primary any more"},
+                         {kRunAgain});
+        case Reason::WriteRefused:
+            return error("40001", {"nothing was written: the node is not the primary any more"},
+                         {"Run the statement again."});
         case Reason::ResolutionUnknown:
             return error("08007",
                          {"transaction resolution unknown: the connection to PostgreSQL ended "

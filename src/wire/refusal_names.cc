@@ -84,6 +84,10 @@ std::string_view name_of(RefusalReason reason) {
             return "HistoryLost";
         case RefusalReason::TransactionLost:
             return "TransactionLost";
+        case RefusalReason::TransactionRefused:
+            return "TransactionRefused";
+        case RefusalReason::WriteRefused:
+            return "WriteRefused";
         case RefusalReason::ResolutionUnknown:
             return "ResolutionUnknown";
         case RefusalReason::ServerProtocolViolation:

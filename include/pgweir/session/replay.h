@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: PostgreSQL
-// What one server may be spared of: copies of the reads in flight on it, so that they can run again
+// What one server may be spared of: copies of the units in flight on it, so that they can run again
 // on another node, and the beginning of their answer, held back until the first row or a successful
 // end. As long as nothing of an answer was passed on, the client can't know where it ran.
 //
 // Only whole units outside of a transaction are copied, and only while all that is in flight are
-// such units: what is taken back is always everything from one unit on.
+// such units, of one kind: what is taken back is always everything from one unit on.
+//
+//   Kind::Reads     on a standby: nothing can have been written there. They run again if the server
+//                   refuses them or is lost.
+//   Kind::Refusals  on the primary: they may have had an effect, unless the node says that it is
+//                   none any more (25006). They run again in that case only.
 //
 // Lives with the server, as servers are few: an idle client pays nothing for it.
 #pragma once
@@ -25,6 +30,8 @@ class Replay {
     // An answer whose beginning is longer is passed on.
     static constexpr std::size_t kHeldBytesMax = 64 * 1024;
 
+    enum class Kind : std::uint8_t { Reads, Refusals };
+
     // A unit in flight can be taken back: it and those behind it.
     bool is_active() const { return first_ < sizes_.size(); }
     // Nothing of the front unit's answer has been passed on.
@@ -33,8 +40,11 @@ class Replay {
         return copies_.size() + unit_bytes <= kCopyBytesMax;
     }
 
-    // A unit is sent. REQUIRES: everything in flight was added.
-    void add(ByteView unit);
+    bool survives_loss() const { return is_active() && kind_ == Kind::Reads; }
+    Kind kind() const { return kind_; }
+
+    // A unit is sent. REQUIRES: everything in flight was added, and is of this kind.
+    void add(ByteView unit, Kind kind);
     // It was not sent after all. REQUIRES: it was added last, and nothing has come since.
     void remove_last();
     // ReadyForQuery of the front unit: its copy goes, the next answer is held.
@@ -74,6 +84,7 @@ class Replay {
     ByteQueue held_;
     std::vector<Change> changes_;
     bool holds_ = false;
+    Kind kind_ = Kind::Reads;
 };
 
 }  // namespace pgweir::session

@@ -187,6 +187,7 @@ class ServerSession {
     std::string fatal_sqlstate_;
     std::string fatal_message_;
     std::string settings_error_;
+    std::string doubt_;  // An error that says that this node is not the primary any more, perhaps.
     Replay replay_;
 };
 

@@ -63,6 +63,8 @@ enum class RefusalReason : std::uint8_t {
     FailoverLineFull,         // subject: database, limit: of max_failover_waiters
     HistoryLost,              // subject: database
     TransactionLost,          // subject: pool
+    TransactionRefused,       // The node is not the primary any more; in a transaction,
+    WriteRefused,             // and outside of one.
     ResolutionUnknown,        // subject: pool
     ServerProtocolViolation,  // subject: pool, detail
     TransactionAborted,       // 25P02, after TransactionLost until the client ends it.

@@ -14,7 +14,7 @@ using testing::Said;
 namespace client = testing::client;
 namespace server = testing::server;
 
-std::string settings(const std::string& cluster = "") {
+std::string settings(const std::string& cluster, const std::string& split) {
     return R"(
 [pgweir]
 auth_type = "any"
@@ -22,7 +22,8 @@ admin_users = ["root"]
 [tls]
 server_tls_sslmode = "disable"
 [routing]
-split = "off"
+split = ")" +
+           split + R"("
 [databases.app]
 nodes = ["one", "two"]
 [cluster]
@@ -66,7 +67,8 @@ void lose(ByHand& world, NodeId node) {
 
 // "one" is the primary, "two" its standby, and both have a server of alice's.
 struct Settled {
-    explicit Settled(const std::string& cluster = "") : world(settings(cluster)) {
+    explicit Settled(const std::string& cluster = "", const std::string& split = "off")
+        : world(settings(cluster, split)) {
         see(world, kOne, {});
         see(world, kTwo, {.in_recovery = true});
         alice = world.connect();
@@ -279,6 +281,92 @@ TEST_CASE("a drained standby keeps no warm server, and gets one again") {
     s.world.say(root, client::query("undrain two"));
     see(s.world, kTwo, {.in_recovery = true});
     CHECK(s.world.opened().size() == opened + 1);
+}
+
+namespace {
+
+const Said kDemoted = server::error("25006") + server::status("in_hot_standby", "on");
+
+struct Demoted : Settled {
+    Demoted() : Settled("", "on") {
+        // The catalog is asked for first, on the same server.
+        world.say(alice, client::query("insert into t values (0)"));
+        world.answer(on_one, server::error("42501") + server::ready());
+        REQUIRE(has(world.asked(on_one), "Q(insert into t values (0))"));
+        world.answer(on_one, kDone);
+        world.heard(alice);
+    }
+    void promote_two() {
+        see(world, kOne, {.in_recovery = true});
+        see(world, kTwo, {.timeline = 2});
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a write that a demoted primary refuses runs on the new one, unseen") {
+    Demoted s;
+    SUBCASE("simple") {
+        s.world.say(s.alice, client::query("insert into t values (1)"));
+        s.world.answer(s.on_one, kDemoted + server::ready());
+        CHECK(s.world.heard(s.alice) == "");
+        s.promote_two();
+        CHECK(has(s.world.asked(s.on_two), "Q(insert into t values (1))"));
+        s.world.answer(s.on_two, kDone);
+        CHECK(s.world.heard(s.alice) == "C(INSERT 0 1) Z(I)");
+    }
+    SUBCASE("extended") {
+        s.world.say(s.alice, client::parse("", "insert into t values (1)") + client::bind("") +
+                                 client::execute("") + client::sync());
+        s.world.answer(s.on_one, server::parsed() + server::bound() + kDemoted + server::ready());
+        CHECK(s.world.heard(s.alice) == "");
+        s.promote_two();
+        CHECK(has(s.world.asked(s.on_two), "P(,insert into t values (1)) B(,) E() S"));
+        s.world.answer(s.on_two, server::parsed() + server::bound() + kDone);
+        CHECK(s.world.heard(s.alice) == "1 2 C(INSERT 0 1) Z(I)");
+    }
+    CHECK_FALSE(s.world.is_closed(s.alice));
+}
+
+TEST_CASE("a refusal of a session that is read-only by its own will is the client's to hear") {
+    Demoted s;
+    s.world.say(s.alice, client::query("insert into t values (1)"));
+    s.world.answer(s.on_one, server::error("25006") + server::ready());
+    CHECK(has(s.world.heard(s.alice), "25006"));
+}
+
+TEST_CASE("in a transaction a demoted primary costs 40001, and the session goes on") {
+    Demoted s;
+    s.world.say(s.alice, client::query("begin"));
+    s.world.say(s.alice, client::query("insert into t values (1)"));
+    s.world.heard(s.alice);
+    s.world.answer(s.on_one,
+                   server::complete("BEGIN") + server::ready('T') + kDemoted + server::ready('E'));
+    CHECK(has(s.world.heard(s.alice), "40001"));
+    s.world.say(s.alice, client::query("rollback"));
+    s.world.answer(s.on_one, server::complete("ROLLBACK") + server::ready());
+    CHECK(has(s.world.heard(s.alice), "C(ROLLBACK) Z(I)"));
+    s.promote_two();
+    s.world.say(s.alice, client::query("insert into t values (2)"));
+    CHECK(has(s.world.asked(s.on_two), "Q(insert into t values (2))"));
+}
+
+TEST_CASE("a write of which more than a refusal is known never runs twice") {
+    Demoted s;
+    SUBCASE("it is lost") {
+        s.world.say(s.alice, client::query("insert into t values (1)"));
+        s.world.tell(ServerClosed{s.on_one, "reset"});
+        CHECK(has(s.world.heard(s.alice), "08007"));
+    }
+    SUBCASE("its first statement succeeded") {
+        s.world.say(s.alice, client::query("insert into t values (1); insert into t values (2)"));
+        s.world.answer(s.on_one, server::complete("INSERT 0 1"));
+        CHECK(has(s.world.heard(s.alice), "C(INSERT 0 1)"));
+        s.world.answer(s.on_one, kDemoted + server::ready());
+        CHECK(has(s.world.heard(s.alice), "40001"));
+    }
+    s.promote_two();
+    CHECK_FALSE(has(s.world.asked(s.on_two), "insert"));
 }
 
 TEST_CASE("SHOW EVENTS tells what happened to the nodes") {

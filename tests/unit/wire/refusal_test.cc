@@ -99,6 +99,9 @@ Refusal example(RefusalReason reason) {
             r.subject = "app", r.option = "query_wait_timeout", r.limit = "120s";
             r.detail = "n1:5432: unreachable; n2:5432: a standby";
             break;
+        case Reason::TransactionRefused:
+        case Reason::WriteRefused:
+            break;
         case Reason::FailoverLineFull:
             r.subject = "app", r.limit = "10000";
             break;
