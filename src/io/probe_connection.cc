@@ -18,6 +18,23 @@ constexpr Duration kControlLifetime = Duration::seconds(1);
 constexpr std::size_t kReasonBytesMax = 500;
 
 // libpq's errors have a line for each address, each with indented advice that is for people.
+// Of "FATAL:  57P03: the database system is starting up", taken out of it; empty if there is none.
+std::string take_sqlstate(std::string& message) {
+    constexpr std::size_t kLength = 5;
+    const auto is_code = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+    for (std::size_t at = message.find(":  "); at != std::string::npos;
+         at = message.find(":  ", at + 1)) {
+        const std::size_t begin = at + 3;
+        if (message.size() < begin + kLength + 2) break;
+        const std::string code = message.substr(begin, kLength);
+        if (!std::all_of(code.begin(), code.end(), is_code)) continue;
+        if (message.compare(begin + kLength, 2, ": ") != 0) continue;
+        message.erase(begin, kLength + 2);
+        return code;
+    }
+    return {};
+}
+
 std::string one_line(std::string_view text) {
     std::string line;
     while (!text.empty() && line.size() < kReasonBytesMax) {
@@ -99,6 +116,8 @@ void ProbeConnection::connect(const std::vector<SocketAddress>& addresses) {
     PGWEIR_ASSERT(connection_ != nullptr);
     state_ = State::Connecting;
     PQsetNoticeReceiver(raw(), &ProbeConnection::on_notice, this);
+    // Of a refused login libpq tells the SQLSTATE in no other way.
+    PQsetErrorVerbosity(raw(), PQERRORS_VERBOSE);
     if (PQstatus(raw()) == CONNECTION_BAD) return fail_by_libpq();
     watch(UV_WRITABLE);
 }
@@ -123,6 +142,7 @@ void ProbeConnection::go_on_connecting() {
 }
 
 void ProbeConnection::connected() {
+    PQsetErrorVerbosity(raw(), PQERRORS_DEFAULT);
     if (PQsetnonblocking(raw(), 1) != 0) return fail_by_libpq();
     state_ = State::Idle;
     if (watch(UV_READABLE) && is_question_open_) begin_question();
@@ -303,7 +323,13 @@ void ProbeConnection::fail(std::string reason) {
 }
 
 void ProbeConnection::fail_by_libpq() {
-    fail(one_line(PQerrorMessage(raw())));
+    std::string message = PQerrorMessage(raw());
+    if (state_ == State::Connecting) {
+        // A line of its own says where in PostgreSQL's source it happened.
+        message = message.substr(0, message.find("\nLOCATION:"));
+        if (seen_.sqlstate.empty()) seen_.sqlstate = take_sqlstate(message);
+    }
+    fail(one_line(message));
 }
 
 }  // namespace pgweir::io

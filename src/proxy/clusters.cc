@@ -205,6 +205,7 @@ void Core::look(ClusterEntry& entry) {
     }
     clusters_deadline_ = std::min(clusters_deadline_, entry.observed->next_deadline());
     if (view == entry.view) return;
+    let_nodes_stop(entry, *view);
     // Not where observing begins: settings are taken before there is a log.
     if (view->is_blind && (entry.view == nullptr || !entry.view->is_blind)) {
         log(LogLevel::Warning, "nodes of database " + databases_of(entry) +
@@ -219,6 +220,16 @@ void Core::look(ClusterEntry& entry) {
         post(worker, std::move(changed));
     }
     take_view(entry, view);
+}
+
+// A node that waits for its sessions to end waits for ours, too. The orders of this event came
+// before: they go over new connections from now on.
+void Core::let_nodes_stop(const ClusterEntry& entry, const cluster::ClusterView& view) {
+    for (const cluster::NodeView& node : view.nodes) {
+        const cluster::NodeView* was = entry.view != nullptr ? entry.view->find(node.id) : nullptr;
+        const bool was_stopping = was != nullptr && was->is_stopping;
+        if (node.is_stopping && !was_stopping) effects_->push(ForgetNode{node.id});
+    }
 }
 
 void Core::clusters_timer() {
@@ -255,7 +266,7 @@ void Core::take_view(ClusterEntry& entry, cluster::ClusterViewRef view) {
 
 // What the node's standing means for new servers of its pools.
 void Core::take_standing(PoolEntry& pool, const cluster::NodeView& node) {
-    pool.is_shut = node.is_drained || is_fenced(node.trouble);
+    pool.is_shut = node.is_drained || node.is_stopping || is_fenced(node.trouble);
     pool.is_warm = node.role == cluster::Role::Standby && node.trouble == cluster::Trouble::None;
 }
 

@@ -245,6 +245,7 @@ class Core {
     void node_observed(NodeObserved& event);
     void look_wanted(const LookWanted& wanted, WorkerIndex from);
     void look(ClusterEntry& entry);
+    void let_nodes_stop(const ClusterEntry& entry, const cluster::ClusterView& view);
     void clusters_timer();
     void take_view(ClusterEntry& entry, cluster::ClusterViewRef view);
     void want_look(ClusterEntry& entry, NodeId node);

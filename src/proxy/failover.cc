@@ -31,6 +31,11 @@ bool is_deposed(const cluster::ClusterView& view, const cluster::NodeView& node)
     return cluster::is_fenced(node.trouble) || view.primary;
 }
 
+// Its servers go as soon as they are free.
+bool must_be_empty(const cluster::NodeView& node) {
+    return node.is_drained || node.is_stopping;
+}
+
 bool has_changed(const cluster::NodeView& node, const cluster::ClusterView& before) {
     const cluster::NodeView* was = before.find(node.id);
     return was == nullptr || was->role != node.role || was->trouble != node.trouble;
@@ -230,20 +235,20 @@ void Core::warm_up(Tenant& tenant) {
 void Core::empty_nodes(ClusterEntry& entry) {
     std::erase_if(entry.emptied, [&entry](const ClusterEntry::Emptied& emptied) {
         const cluster::NodeView* node = entry.view->find(emptied.node);
-        return node == nullptr || !node->is_drained;
+        return node == nullptr || !must_be_empty(*node);
     });
     for (const cluster::NodeView& node : entry.view->nodes) {
         const bool is_new =
-            node.is_drained && std::none_of(entry.emptied.begin(), entry.emptied.end(),
-                                            [&node](const ClusterEntry::Emptied& emptied) {
-                                                return emptied.node == node.id;
-                                            });
+            must_be_empty(node) && std::none_of(entry.emptied.begin(), entry.emptied.end(),
+                                                [&node](const ClusterEntry::Emptied& emptied) {
+                                                    return emptied.node == node.id;
+                                                });
         if (!is_new) continue;
         entry.emptied.push_back({node.id, now_});
         for (auto& [key, pool] : pools_) {
             if (pool->tenant.cluster != &entry || pool->node != node.id) continue;
             while (const ServerId id = pool->pool.take_idle()) {
-                close_server(*servers_.find(id), "its node is drained");
+                close_server(*servers_.find(id), "its node is drained or shuts down");
             }
         }
     }

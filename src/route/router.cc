@@ -87,7 +87,15 @@ class Decision {
         if (request_.consistency == Consistency::Eventual) return run_on({}, Reason::Read);
         if (node == nullptr) node = &view_.nodes.front();
         const Freshness::Answer answer = freshness_.may_read(view_, *node);
-        if (answer == Freshness::Answer::OtherHistory) return fail(Reason::LostHistory);
+        if (answer == Freshness::Answer::OtherHistory) {
+            // Where the newest timeline began is known with its first primary.
+            const bool may_be_told_yet =
+                !view_.primary && std::none_of(view_.forks.begin(), view_.forks.end(),
+                                               [this](const cluster::TimelineFork& fork) {
+                                                   return fork.timeline == view_.timeline;
+                                               });
+            return may_be_told_yet ? wait_for(Reason::NoPrimary) : fail(Reason::LostHistory);
+        }
         const bool is_deposed = answer == Freshness::Answer::Behind && node->id == view_.primary;
         return is_deposed ? wait_for(Reason::NotFresh, {}, node->id) : run_on({}, Reason::Read);
     }

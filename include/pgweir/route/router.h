@@ -80,7 +80,8 @@ std::string_view words(Reason reason);
 //              all behind              Wait NotFresh, with `sample` and `otherwise`
 //   any        no standby at all       `may`: Node primary NoStandby; else Wait
 //   any but    token not of the        Fail LostHistory, for writes, too: a transaction that
-//   eventual   cluster's history       writes reads as well
+//   eventual   cluster's history       writes reads as well; Wait NoPrimary as long as nobody has
+//                                      told where the cluster's timeline began
 //              token of a timeline     Wait NotFresh, without `otherwise`: the primary that is
 //              still unseen here       known here is no more
 struct Route {

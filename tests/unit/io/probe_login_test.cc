@@ -44,7 +44,8 @@ TEST_CASE_FIXTURE(ProberFixture, "a login that is refused fails the look with th
     say(server.latest().socket, error_response("FATAL", "28P01", "password authentication failed"));
     server.latest().socket.reset();
     const Observation seen = next();
-    CHECK(seen.failure.find("password authentication failed") != std::string::npos);
+    CHECK(seen.failure.ends_with("FATAL: password authentication failed"));
+    CHECK(seen.sqlstate == "28P01");
 }
 
 TEST_CASE_FIXTURE(ProberFixture,

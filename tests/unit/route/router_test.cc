@@ -283,6 +283,20 @@ TEST_CASE("a primary that shares the reads is one of the readers") {
     check(f.route(), Verdict::Node, Reason::NoStandby, kOne);
 }
 
+TEST_CASE("while nobody has told where the newest timeline began, nothing is lost yet") {
+    Fixture f;
+    f.freshness.set_token("7:1:0/C9", f.view);
+    // A standby has told of it before the promoted node did.
+    f.view.timeline = 2;
+    f.view.primary = {};
+    check(f.route(), Verdict::Wait, Reason::NoPrimary);
+    f.view.primary = kTwo;
+    f.node(kTwo).role = Role::Primary;
+    f.view.forks = {{2, 1, Lsn{220}, Lsn{220}}};
+    f.request.is_read = false;
+    check(f.route(), Verdict::Node, Reason::Write, kTwo);
+}
+
 TEST_CASE("what a session has seen and the cluster has not is told, to reads and writes") {
     Fixture f;
     f.freshness.set_token("7:1:0/C9", f.view);
