@@ -359,6 +359,16 @@ void Cluster::end_switchover(Instant now) {
     impl_->conclude(now);
 }
 
+void Cluster::note_lost_places(std::uint64_t sessions, Position furthest, Instant now) {
+    impl_->events.add(
+        {now, impl_->primacy.primary(),
+         std::to_string(sessions) + (sessions == 1 ? " session has" : " sessions have") +
+             " seen or written what is not part of timeline " +
+             std::to_string(impl_->primacy.timeline()) + ", up to " + text(furthest.lsn) +
+             " on timeline " + std::to_string(furthest.timeline) + "; each is told (40001)",
+         true});
+}
+
 NodeId Cluster::switched_from() const {
     return impl_->switched_from;
 }

@@ -92,6 +92,27 @@ void Events::compare_primary(std::span<const NodeState> nodes, const Primacy& pr
              false});
         had_primary_ = true;
     }
+    if (!primary_ || primacy.timeline() == timeline_) return;
+    if (timeline_ != 0) tell_lost_log(nodes, primacy, now);
+    timeline_ = primacy.timeline();
+}
+
+// What the old primary was seen to have written beyond the place where the new timeline left its.
+void Events::tell_lost_log(std::span<const NodeState> nodes, const Primacy& primacy, Instant now) {
+    if (primacy.forks().empty() || primacy.forks().back().timeline != primacy.timeline()) return;
+    const TimelineFork& fork = primacy.forks().back();
+    if (fork.parent == 0 || !fork.began_before) return;
+    for (const NodeState& node : nodes) {
+        const bool is_beyond = node.role == Role::Primary && node.timeline == fork.parent &&
+                               node.lsn > fork.began_before;
+        if (!is_beyond) continue;
+        add({now, node.config.id,
+             "the last " + std::to_string(node.lsn.value - fork.began_before.value) +
+                 " bytes of log that " + name_of(node) + " was seen to write, beyond " +
+                 text(fork.began_before) + ", are not part of timeline " +
+                 std::to_string(fork.timeline) + ": commits that it has acknowledged may be lost",
+             true});
+    }
 }
 
 void Events::compare_node(const NodeState& node, const Primacy& primacy, Instant now) {

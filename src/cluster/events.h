@@ -35,12 +35,14 @@ class Events {
     void forget_others(std::span<const NodeState> nodes);
     void compare_node(const NodeState& node, const Primacy& primacy, Instant now);
     void tell_trouble(const NodeState& node, const Primacy& primacy, Instant now);
+    void tell_lost_log(std::span<const NodeState> nodes, const Primacy& primacy, Instant now);
     void compare_primary(std::span<const NodeState> nodes, const Primacy& primacy, Instant now);
 
     std::vector<ClusterEvent> events_;
     std::vector<Known> known_;
     NodeId primary_;
     bool had_primary_ = false;
+    std::uint32_t timeline_ = 0;  // Of the last primary.
 };
 
 }  // namespace pgweir::cluster

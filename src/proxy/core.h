@@ -292,6 +292,8 @@ class Core {
     void writers_closed(ClusterEntry& entry, WorkerIndex worker, std::uint64_t version,
                         NodeId primary);
     void writer_changed(ClusterEntry& entry, NodeId writer);
+    void count_lost_places(ClusterEntry& entry);
+    void places_lost(ClusterEntry& entry, std::uint64_t sessions, cluster::Position furthest);
     bool hold_for_writer(Client& client);
     bool must_stand_in_line(const Client& client, const route::Route& route) const;
     void leave_held(Client& client);

@@ -38,6 +38,11 @@ void Core::posted(Posted& event) {
     } else if (auto* new_writer = dynamic_cast<WriterChanged*>(message)) {
         auto found = clusters_.find(new_writer->cluster);
         if (found != clusters_.end()) writer_changed(*found->second, new_writer->writer);
+    } else if (auto* lost = dynamic_cast<PlacesLost*>(message)) {
+        auto found = clusters_.find(lost->cluster);
+        if (found != clusters_.end()) {
+            places_lost(*found->second, lost->sessions, lost->furthest);
+        }
     } else if (auto* wanted_look = dynamic_cast<LookWanted*>(message)) {
         look_wanted(*wanted_look, event.from);
     } else if (auto* suspected = dynamic_cast<NodeSuspected*>(message)) {

@@ -127,11 +127,41 @@ void Core::writers_closed(ClusterEntry& entry, WorkerIndex worker, std::uint64_t
 }
 
 void Core::writer_changed(ClusterEntry& entry, NodeId writer) {
+    const bool is_another = entry.writer && entry.writer != writer;
     entry.writer = writer;
     if (!has_writer(entry)) return;
+    if (is_another) count_lost_places(entry);
     // Reads may have waited for it, too.
     for (ClientId id : std::exchange(entry.waiting, {})) view_waiter_goes_on(id);
     begin_line(entry);
+}
+
+// Sessions whose last known place is not part of the new primary's history: an asynchronous
+// failover has lost commits that they were told of, or that they have read.
+void Core::count_lost_places(ClusterEntry& entry) {
+    std::uint64_t sessions = 0;
+    cluster::Position furthest;
+    clients_.for_each([&](ClientId, const Client& client) {
+        if (client.tenant == nullptr || client.tenant->cluster != &entry) return;
+        const cluster::Position place = client.freshness.needed();
+        if (!place.lsn || entry.view->history_of(place) != cluster::History::Lost) return;
+        ++sessions;
+        if (place.lsn > furthest.lsn) furthest = place;
+    });
+    if (sessions == 0) return;
+    if (entry.observed != nullptr) return places_lost(entry, sessions, furthest);
+    auto lost = std::make_unique<PlacesLost>();
+    lost->cluster = entry.key;
+    lost->sessions = sessions;
+    lost->furthest = furthest;
+    post(kObserver, std::move(lost));
+}
+
+// At the observer.
+void Core::places_lost(ClusterEntry& entry, std::uint64_t sessions, cluster::Position furthest) {
+    if (entry.observed == nullptr) return;
+    entry.observed->note_lost_places(sessions, furthest, now_);
+    clusters_deadline_ = now_;
 }
 
 // --- The line -----------------------------------------------------------------------------------

@@ -50,6 +50,12 @@ struct WriterChanged : Message {
     std::string cluster;
     NodeId writer;
 };
+// To that worker: what sessions of the sender's have lost by a failover.
+struct PlacesLost : Message {
+    std::string cluster;
+    std::uint64_t sessions = 0;
+    cluster::Position furthest;
+};
 // To that worker: somebody waits for a look at the node that starts now or later.
 struct LookWanted : Message {
     std::string cluster;

@@ -126,6 +126,10 @@ class Cluster {
     // By drain() or begin_switchover().
     bool is_drained(NodeId node) const;
 
+    // So many sessions have seen or written something beyond the place where the cluster's timeline
+    // left the one before; `furthest` is the furthest of those places.
+    void note_lost_places(std::uint64_t sessions, Position furthest, Instant now);
+
     // Rebuilt if something has changed since the last call; else the same object.
     const ClusterViewRef& view(Instant now);
     std::vector<ClusterEvent> take_events();

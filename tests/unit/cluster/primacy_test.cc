@@ -366,6 +366,21 @@ TEST_CASE("where the recovery of the promoted node ended is where the timelines 
     CHECK(s.view().history_of({Lsn{141}, 1}) == History::Lost);
 }
 
+TEST_CASE("log of the old primary that the new timeline lacks is told") {
+    Story s;
+    s.begin(100);
+    s.primary(kOne, 170);
+    s.events();
+    s.answer(kTwo, {.in_recovery = false, .lsn = 150, .timeline = 2, .recovery_ended_at = 140});
+    s.view();
+    const std::string told = s.events();
+    CHECK(says(told, "!the last 30 bytes of log that db1:5432 was seen to write, beyond 0/8C"));
+    // Each of them once.
+    s.primary(kTwo, 160, 2);
+    s.view();
+    CHECK_FALSE(says(s.events(), "bytes of log"));
+}
+
 TEST_CASE("the end of a recovery before the node was seen is no promotion") {
     Story s;
     s.begin(100);
