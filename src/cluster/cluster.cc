@@ -284,6 +284,7 @@ NodeView Cluster::Impl::view_of(const NodeState& node, Instant now) const {
     seen.detail = node.failure;
     seen.is_drained = node.is_drained || node.is_switched_away;
     seen.is_stopping = node.is_stopping;
+    seen.failures = node.failures;
     seen.system_id = node.system_id;
     seen.lsn = node.lsn;
     seen.evidence_at = node.evidence_at;

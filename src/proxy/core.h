@@ -253,6 +253,7 @@ class Core {
     void suspect(const PoolEntry& entry, cluster::Suspicion why);
     void suspect(ClusterEntry& entry, NodeId node, cluster::Suspicion why);
     void wait_for_view(ClusterEntry& entry, ClientId id);
+    void take_back_reads(const PoolEntry& pool);
     static void take_standing(PoolEntry& pool, const cluster::NodeView& node);
     // What has changed for the pools of a node.
     void take_node(ClusterEntry& entry, PoolEntry& pool, const cluster::ClusterView* before);

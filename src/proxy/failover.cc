@@ -95,7 +95,10 @@ void Core::close_old_writers(ClusterEntry& entry) {
     std::vector<ServerId> old;
     servers_.for_each([&](ServerId id, const Server& server) {
         if (server.pool->tenant.cluster != &entry || server.session == nullptr) return;
-        if (server.phase == Server::Phase::Closing || server.session->is_standby()) return;
+        // One that was opened while its node was a standby tells of a promotion with its next
+        // answer only.
+        const bool could_write = !server.session->is_standby() || server.pool->node == entry.writer;
+        if (!could_write) return;
         const cluster::NodeView* node = view.find(server.pool->node);
         if (node != nullptr && is_deposed(view, *node)) old.push_back(id);
     });

@@ -11,6 +11,8 @@ namespace pgweir::proxy {
 namespace {
 
 constexpr Duration kRetryPause = Duration::milliseconds(10);
+// A server of another worker that could make room may become idle without anybody's asking again.
+constexpr Duration kAskAgain = Duration::seconds(1);
 
 std::string_view option_of(pool::Scope scope) {
     switch (scope) {
@@ -179,6 +181,8 @@ std::optional<pool::Permit> Core::permit_for(PoolEntry& entry) {
     const pool::Scope scope = claims[refused_by].scope;
     entry.full_option = option_of(scope);
     entry.full_limit = claims[refused_by].limit;
+    // A server that nobody waits for is not worth another's.
+    if (entry.pool.waiting() == 0) return std::nullopt;
     const bool was_starving = entry.is_starving;
     entry.is_starving = true;
     parts_.limits.mark_starving(parts_.worker);
@@ -276,6 +280,9 @@ Instant Core::pool_deadline(PoolEntry& entry) {
             if (reserve > now_) deadline = std::min(deadline, reserve);
         }
         deadline = std::min({deadline, entry.node_gate->next_try(), entry.gate.next_try()});
+        if (entry.is_starving && parts_.workers > 1) {
+            deadline = std::min(deadline, now_ + kAskAgain);
+        }
         if (entry.yields_until > now_) deadline = std::min(deadline, entry.yields_until);
     } else if (entry.pool.servers_wanted(pool_size_min(entry)) > 0) {
         deadline = std::min(entry.node_gate->next_try(), entry.gate.next_try());
@@ -304,7 +311,8 @@ void Core::pool_timer(PoolEntry& entry) {
     entry.timer = Instant::never();
     notify_and_refuse(entry);
     close_idle(entry);
-    if (entry.is_starving && entry.tenant.config.reserve_pool_size > 0) entry.is_starving = false;
+    const bool may_have_room = entry.tenant.config.reserve_pool_size > 0 || parts_.workers > 1;
+    if (entry.is_starving && may_have_room) entry.is_starving = false;
     open_servers(entry);
     if (entry.timer.is_never()) {
         Instant deadline = pool_deadline(entry);

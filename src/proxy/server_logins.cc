@@ -156,6 +156,8 @@ void Core::login_succeeded(Server& server) {
     }
     if (entry.pool.waiting() == 0 && is_wanted_elsewhere(entry)) {
         entry.pool.opening_failed();
+        // Whoever needs it is told when it has gone, and comes first.
+        entry.yields_until = now_ + kYieldTime;
         return close_server(server, "others need it more");
     }
     if (const auto granted = entry.pool.opened(server.id, now_)) grant(*granted);

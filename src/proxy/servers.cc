@@ -384,7 +384,8 @@ void Core::forget_server(Server& server, const std::string& reason) {
             pause_client(*client, false);
             begin_greeting(*client);
         } else if (client->session != nullptr) {
-            end_load(*client);
+            // Units before the one that is lost were answered on this node.
+            if (entry.node) end_routed_lease(*client, *record);
             client->routed_at = Instant{};
             if (record->session->replay().survives_loss()) note_retry(*client, *record);
             if (!client->session->server_lost(*record->session, entry.pool.key().text(),

@@ -187,10 +187,19 @@ class Decision {
         return run_on(primary_->id, Reason::NotFresh, sample);
     }
 
+    // Samples from before a promotion are of another timeline, and compare with nothing.
+    const cluster::Sample* read_index() const {
+        for (const cluster::Sample& sample : primary_->samples) {
+            if (sample.started_at < request_.arrived_at) continue;
+            if (sample.place.timeline == view_.timeline) return &sample;
+        }
+        return nullptr;
+    }
+
     // A read index: the first sample of the primary that started after the read arrived.
     Route strong_read() {
         if (primary_ == nullptr) return wait_for(Reason::NoPrimary, {}, view_.primary);
-        const cluster::Sample* index = primary_->first_sample_since(request_.arrived_at);
+        const cluster::Sample* index = read_index();
         Standbys standbys;
         survey(standbys, [&](const NodeView& node) {
             if (index == nullptr) return Freshness::Answer::NoSample;

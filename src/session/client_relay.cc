@@ -107,7 +107,9 @@ std::size_t ClientSession::Relay::message(ByteView bytes) {
 
 // As dispatch, for a client whose reads are split: a unit is looked at before it is begun.
 std::size_t ClientSession::Relay::split(Byte tag, ByteView bytes, std::size_t size) {
-    const bool begins = belongs_to_unit(tag) && !client.is_unit_open_;
+    // A Sync that ends nothing is a unit of its own, if a server is to answer it.
+    const bool may_begin = belongs_to_unit(tag) || (tag == 'S' && server != nullptr);
+    const bool begins = may_begin && !client.is_unit_open_;
     if (begins) {
         const Begun begun = begin_unit(bytes);
         if (!begun.go) return begun.taken;

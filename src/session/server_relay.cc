@@ -357,7 +357,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView bo
         server.set_parameters(server.parameter_directory_.intern(std::move(changed)));
         news.parameters_changed = true;
     }
-    if (is_ours || client == nullptr) return Verdict::Swallow;
+    // What pgweir's own statement has set is no news to the client; the node's role is.
+    const bool is_role = same_parameter_name(status->name, "in_hot_standby");
+    if ((is_ours && !is_role) || client == nullptr) return Verdict::Swallow;
     client->parameter_reported(status->name, status->value);
     return Verdict::Pass;
 }

@@ -114,6 +114,7 @@ void BorderWatch::new_turn(Server& server) {
     server.owner = 0;
     if (has_ended) return;
     server.turn_under_cancel = server.cancels_in_flight > 0;
+    server.turn_began = agenda_.now();
     server.turn_in_doubt = server.doubtful;
 }
 
@@ -121,7 +122,7 @@ void BorderWatch::token_sent(std::uint64_t id, Server& server, const Token& toke
     const bool changes = token.client != server.owner;
     if (!changes) return;
     check_block(id, token);
-    routing_.turn_begins(*server.node, token);
+    routing_.turn_begins(*server.node, token, server.turn_began);
     const SimBackend* backend = server.node->backend_behind(server.socket);
     const std::string story = "request " + token_text(token) + " was sent to the server process " +
                               std::to_string(backend == nullptr ? 0 : backend->process());

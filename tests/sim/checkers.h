@@ -35,7 +35,8 @@ class BorderWatch {
         Truth& truth;
     };
     BorderWatch(Parts parts, Ceilings ceilings, RoutingBounds bounds)
-        : network_(parts.network),
+        : agenda_(parts.agenda),
+          network_(parts.network),
           transcript_(parts.transcript),
           truth_(parts.truth),
           ceilings_(ceilings),
@@ -64,6 +65,7 @@ class BorderWatch {
         std::string pool;         // Of this node, database and user.
         std::uint32_t owner = 0;  // Whose turn it is, once that shows.
         bool turn_under_cancel = false;
+        Instant turn_began{};
         bool turn_in_doubt = false;
         std::uint64_t cancels_in_flight = 0;
         std::uint64_t cancel_target = 0;  // Of a cancel request's connection.
@@ -78,6 +80,7 @@ class BorderWatch {
     void count(std::map<std::string, std::uint64_t>& counts, const std::string& name,
                std::uint64_t ceiling, const char* what);
 
+    const Agenda& agenda_;
     SimNetwork& network_;
     Transcript& transcript_;
     Truth& truth_;

@@ -22,7 +22,7 @@ Replication::Replication(Agenda& agenda, Random& random, Transcript& transcript,
     : agenda_(agenda),
       random_(random),
       transcript_(transcript),
-      standbys_(standbys),
+      standbys_(standbys > 0 ? standbys + 1 : 0),
       inserted_(kFirstPlace) {
     if (standbys > 0) plan_noise();
 }
@@ -52,7 +52,7 @@ Instant Replication::due_time(Standby& standby) {
 }
 
 WalPlace Replication::replayed(std::uint32_t number) {
-    Standby& standby = standbys_[number];
+    Standby& standby = at(number);
     while (standby.pauses == 0 && standby.next < records_.size() &&
            standby.due[standby.next] <= agenda_.now()) {
         ++standby.next;
@@ -62,28 +62,28 @@ WalPlace Replication::replayed(std::uint32_t number) {
 
 Duration Replication::lag(std::uint32_t number) {
     replayed(number);
-    const std::size_t next = standbys_[number].next;
+    const std::size_t next = at(number).next;
     return next < records_.size() ? agenda_.now() - records_[next].when : Duration{};
 }
 
 void Replication::set_weather(std::uint32_t number, ReplayWeather weather) {
     transcript_.fault("replay.weather", number, static_cast<std::uint64_t>(weather.delay_max.us));
     replayed(number);
-    standbys_[number].weather = weather;
+    at(number).weather = weather;
 }
 
 void Replication::pause(std::uint32_t number) {
     replayed(number);
-    ++standbys_[number].pauses;
+    ++at(number).pauses;
 }
 
 void Replication::resume(std::uint32_t number) {
-    if (standbys_[number].pauses > 0) --standbys_[number].pauses;
+    if (at(number).pauses > 0) --at(number).pauses;
 }
 
 void Replication::restart(std::uint32_t number, std::uint64_t records_back) {
     replayed(number);
-    Standby& standby = standbys_[number];
+    Standby& standby = at(number);
     const std::size_t back = std::min<std::size_t>(standby.next, records_back);
     standby.next -= back;
     // It replays again what it has in its own log, one record after the other.
@@ -93,6 +93,10 @@ void Replication::restart(std::uint32_t number, std::uint64_t records_back) {
         standby.due[i] = std::max(standby.due[i], due);
         due = standby.due[i];
     }
+}
+
+void Replication::catch_up(std::uint32_t number) {
+    at(number).next = records_.size();
 }
 
 void Replication::heal() {

@@ -23,7 +23,8 @@ struct ReplayWeather {
 
 class Replication final : public Actor {
  public:
-    // Standbys are numbered from 0. Without any there is no noise and no chance.
+    // Standbys are numbered from 0: the number of their node, less one; so that node 0, once it has
+    // become a standby, is the one before. Without any there is no noise and no chance.
     Replication(Agenda& agenda, Random& random, Transcript& transcript, std::uint32_t standbys);
 
     // One more record; the place after it.
@@ -42,6 +43,12 @@ class Replication final : public Actor {
     // A crashed standby is consistent again some records before the place where it was (it replays
     // from its last restart point), and goes on from there.
     void restart(std::uint32_t standby, std::uint64_t records_back);
+    // It has replayed all there is: it can become the primary without losing a commit (replication
+    // is synchronous), or follow another one.
+    void catch_up(std::uint32_t standby);
+    // The timeline of the present primary.
+    std::uint32_t timeline() const { return timeline_; }
+    std::uint32_t next_timeline() { return ++timeline_; }
     // A primary that is down or frozen makes no noise.
     void set_primary_alive(bool is_alive) { primary_is_alive_ = is_alive; }
     // All weather is fine, nothing is paused.
@@ -61,14 +68,16 @@ class Replication final : public Actor {
         std::uint32_t pauses = 0;
     };
     Instant due_time(Standby& standby);
+    Standby& at(std::uint32_t standby) { return standbys_[standby + 1U]; }
     void plan_noise();
 
     Agenda& agenda_;
     Random& random_;
     Transcript& transcript_;
     std::vector<Record> records_;
-    std::vector<Standby> standbys_;
+    std::vector<Standby> standbys_;  // By node.
     WalPlace inserted_;
+    std::uint32_t timeline_ = 1;
     bool primary_is_alive_ = true;
 };
 

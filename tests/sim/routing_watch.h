@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
-// What must hold of work that reaches a node: one transaction on one server (I24), and no new read
-// for a standby that is too far behind, or of which too little is known (I28).
+// What must hold of work that reaches a node: one transaction on one server (I24), no new read for
+// a standby that is too far behind, or of which too little is known (I28), and nothing for the
+// primary of an old timeline (I23).
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,10 @@ class RoutingWatch {
 
     // A core was told what a look at this node saw.
     void looked(const SimPostgres& node, Instant started, bool answered);
-    // The first request of a turn goes to this node.
-    void turn_begins(const SimPostgres& node, const Token& token);
+    // Another node is the primary.
+    void promoted(const SimPostgres& node);
+    // The first request of a turn that began then goes to this node.
+    void turn_begins(const SimPostgres& node, const Token& token, Instant began);
 
     std::uint64_t turns_on(std::uint32_t node) const {
         return node < nodes_.size() ? nodes_[node].turns : 0;
@@ -43,13 +46,15 @@ class RoutingWatch {
         Instant failed = Instant::never();  // When a look failed, if none was answered since.
     };
     Node& facts(std::uint32_t node);
-    void check_evidence(const Node& facts, const std::string& story);
+    void check_evidence(const Node& facts, Instant began, const std::string& story);
     void check_lag(const SimPostgres& node, const std::string& story);
+    void check_primary(const SimPostgres& node, const Token& token);
 
     const Agenda& agenda_;
     Transcript& transcript_;
     RoutingBounds bounds_;
     std::vector<Node> nodes_;
+    std::uint32_t primary_ = 0;
     // Since when the primary was looked at without a gap.
     Instant primary_seen_since_{};
 };

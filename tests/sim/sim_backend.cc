@@ -262,6 +262,12 @@ void SimBackend::collect_deeds() {
 
 // All writes of a transaction become visible at one place.
 void SimBackend::commit(const std::vector<Write>& writes) {
+    if (node_.is_deposed()) {
+        // Nobody will ever see it, and so nobody may be told of it.
+        node_.parts_.transcript.note("pg.dead_commit", process_, socket_);
+        return;
+    }
+    if (!node_.is_standby()) node_.check_first_writes(writes.front().token);
     const WalPlace place = node_.parts_.replication.append();
     for (const Write& write : writes) {
         if (write.token.client != 0) node_.parts_.truth.committed(write.token, place);

@@ -128,6 +128,7 @@ void SimLooks::fill(Look& look) {
     look.seen.system_id = silent != 0 && world_.random().one_in(silent) ? 0 : node.system_id();
     look.seen.timeline = node.timeline();
     look.seen.lsn = cluster::Lsn{node.place()};
+    if (!node.is_standby()) look.seen.recovery_ended_at = cluster::Lsn{node.recovery_ended_at()};
     look.seen.started_unix_us = 1'700'000'000'000'000 + node.incarnation();
 }
 

@@ -13,6 +13,8 @@ SimPostgres::SimPostgres(Parts parts, NodeOptions options, std::uint32_t number)
     : parts_(parts),
       options_(std::move(options)),
       number_(number),
+      is_primary_(number == 0),
+      has_committed_(number == 0),
       next_process_(1000 + 100'000 * number) {}
 
 SimPostgres::~SimPostgres() = default;
@@ -54,6 +56,7 @@ std::size_t SimPostgres::sessions_of(std::string_view database, std::string_view
 }
 
 WalPlace SimPostgres::place() const {
+    if (is_deposed_) return dead_end_;
     return is_standby() ? parts_.replication.replayed(standby()) : parts_.replication.inserted();
 }
 
@@ -67,7 +70,8 @@ void SimPostgres::crash(Duration down, Duration starting) {
     state_ = State::Down;
     ++incarnation_;
     starting_ = starting;
-    stops();
+    recovery_ended_at_ = 0;
+    is_deposed_ ? become_standby() : stops();
     if (is_standby() && options_.goes_back_max > 0) {
         parts_.replication.restart(standby(), parts_.random.below(options_.goes_back_max));
     }
@@ -86,6 +90,57 @@ void SimPostgres::crash(Duration down, Duration starting) {
         }
     }
     parts_.agenda.after(down, *this, Recover, ++recovery_);
+}
+
+void SimPostgres::promote_over(SimPostgres& before) {
+    parts_.transcript.fault("node.promoted", number_);
+    parts_.replication.catch_up(standby());
+    is_primary_ = true;
+    timeline_ = parts_.replication.next_timeline();
+    recovery_ended_at_ = parts_.replication.inserted();
+    before.is_deposed_ = true;
+    before.successor_ = this;
+    has_committed_ = false;
+    predecessors_ = before.predecessors_;
+    predecessors_.push_back(&before);
+    before.dead_end_ = parts_.replication.inserted();
+    if (!before.is_up()) before.become_standby();
+    parts_.replication.set_primary_alive(true);
+}
+
+// Whoever writes here knows that it is the primary: by then nobody can write to one before it.
+void SimPostgres::check_first_writes(const Token& token) {
+    has_committed_ = true;
+    if (options_.catalog_lies) return;  // A "read" that writes may come as to a standby.
+    for (const SimPostgres* old : predecessors_) {
+        // Of a primary that nobody has ever written to nobody need know.
+        if (old == this || !old->has_committed_) continue;
+        if (!old->is_deposed() || !old->is_in_use()) continue;
+        parts_.transcript.violation("I22: " + token_text(token) + " was committed on " + name() +
+                                    " while servers of " + old->name() +
+                                    ", a primary before it, were open");
+    }
+}
+
+// REQUIRES: it is down.
+void SimPostgres::become_standby() {
+    is_primary_ = is_deposed_ = false;
+    parts_.replication.catch_up(standby());
+    parts_.replication.pause(standby());
+}
+
+void SimPostgres::rejoin(Duration down) {
+    if (!is_deposed_) return;
+    if (std::exchange(frozen_, false)) parts_.transcript.fault("node.rejoin", number_);
+    crash(down, Duration::milliseconds(10));
+}
+
+bool SimPostgres::is_in_use() const {
+    return std::any_of(by_process_.begin(), by_process_.end(), [this](const auto& one) {
+        const SimBackend& backend = *one.second;
+        return backend.is_session() && backend.owner() != 0 &&
+               parts_.network.is_open(other_end(backend.socket()));
+    });
 }
 
 void SimPostgres::freeze(Duration time) {
@@ -131,6 +186,7 @@ void SimPostgres::heal() {
     // Too few connections for those who keep theirs is a misfortune, too.
     options_.max_connections = std::max<std::uint32_t>(options_.max_connections, 100);
     if (frozen_) thaw();
+    if (is_deposed_) crash({}, {});
     if (state_ == State::Up) return;
     ++recovery_;
     came_up();
@@ -143,6 +199,7 @@ void SimPostgres::came_up() {
 
 // What the node does by itself: replay, or the noise of a primary.
 void SimPostgres::stops() {
+    if (is_deposed_) return;
     if (is_standby())
         parts_.replication.pause(standby());
     else
@@ -150,6 +207,7 @@ void SimPostgres::stops() {
 }
 
 void SimPostgres::goes_on() {
+    if (is_deposed_) return;
     if (is_standby())
         parts_.replication.resume(standby());
     else

@@ -66,6 +66,17 @@ class SimPostgres final : public Listener, public Actor {
     // keeps a transaction open, it is terminated.
     void conflict();
     void heal();
+    // It has all that the primary has committed, and becomes the primary of a new timeline.
+    // `before` stays what it was, if it is alive: on its old timeline, where commits are lost; else
+    // it comes back as a standby. REQUIRES: it is a standby, up and not frozen.
+    void promote_over(SimPostgres& before);
+    // A primary of an old timeline restarts as a standby.
+    void rejoin(Duration down);
+    bool is_deposed() const { return is_deposed_; }
+    // A commit of the primary that took its place says that somebody knows of it.
+    bool is_known_as_deposed() const { return is_deposed_ && successor_->has_committed_; }
+    // Somebody who has worked for clients is still connected to it, as far as he knows.
+    bool is_in_use() const;
     bool is_up() const { return state_ == State::Up; }
     bool is_starting() const { return state_ == State::Starting; }
     bool is_frozen() const { return frozen_; }
@@ -75,9 +86,13 @@ class SimPostgres final : public Listener, public Actor {
     // "n1" is number 0.
     std::string name() const { return "n" + std::to_string(number_ + 1); }
     std::uint32_t number() const { return number_; }
-    bool is_standby() const { return number_ != 0; }
+    bool is_standby() const { return !is_primary_; }
     std::uint64_t system_id() const { return 7'300'000'000'000'000'001; }
-    std::uint32_t timeline() const { return 1; }
+    std::uint32_t timeline() const {
+        return is_primary_ ? timeline_ : parts_.replication.timeline();
+    }
+    // pg_last_wal_replay_lsn() of a primary: where its recovery has ended; 0 if there was none.
+    WalPlace recovery_ended_at() const { return recovery_ended_at_; }
     // Inserted, or replayed.
     WalPlace place() const;
     Duration lag() const;
@@ -103,6 +118,8 @@ class SimPostgres final : public Listener, public Actor {
     void signal(std::uint32_t process, std::uint32_t secret);
     SimBackend* pick(bool idle);
     void came_up();
+    void check_first_writes(const Token& token);
+    void become_standby();
     void stops();
     void goes_on();
     void thaw();
@@ -114,6 +131,14 @@ class SimPostgres final : public Listener, public Actor {
     std::vector<Mourner> mourners_;
     State state_ = State::Up;
     bool frozen_ = false;
+    bool is_primary_;
+    bool is_deposed_ = false;  // A primary, and another one has been promoted since.
+    std::uint32_t timeline_ = 1;
+    WalPlace recovery_ended_at_ = 0;
+    WalPlace dead_end_ = 0;                           // Of a deposed primary's own log.
+    bool has_committed_;                              // Since it was promoted.
+    SimPostgres* successor_ = nullptr;                // Of a deposed primary.
+    std::vector<const SimPostgres*> predecessors_{};  // Of a promoted one.
     std::uint32_t incarnation_ = 1;
     Duration starting_{};
     std::uint64_t recovery_ = 0;

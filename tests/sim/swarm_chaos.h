@@ -75,15 +75,22 @@ class ClusterChaos final : public Actor {
     void on_time(std::uint32_t what, std::uint64_t detail) override;
 
  private:
-    enum What : std::uint32_t { Strike, Resume };
+    enum What : std::uint32_t { Strike, Resume, Promote, Rejoin };
     Duration some(std::uint64_t milliseconds);
     void plan();
     void lag(std::uint32_t standby);
     void strike(SimPostgres& node);
+    bool has_deposed();
+    // Any node but the primary.
+    SimPostgres& some_standby();
+    // The primary goes for a while: down, or frozen longer than pgweir can take to notice.
+    void break_primary();
+    void promote();
 
     World& world_;
     Fates fates_;
     bool healed_ = false;
+    bool is_failing_over_ = false;
 };
 
 }  // namespace pgweir::sim

@@ -45,7 +45,8 @@ std::string timeouts(const Fates& fates, Random& random) {
            "\"\nserver_login_retry_max = \"1s\"\ncancel_wait_timeout = \"2s\"\n"
            "server_clean_timeout = \"1s\"\nclient_login_timeout = \"60s\"\n"
            "partial_frame_timeout = \"20s\"\n" +
-           std::string(fates.node || fates.standbys ? "query_timeout = \"20s\"\n" : "");
+           std::string(fates.node || fates.standbys || fates.failovers ? "query_timeout = \"20s\"\n"
+                                                                       : "");
 }
 
 std::string routing(Draw& draw, Random& random) {
@@ -60,7 +61,9 @@ std::string routing(Draw& draw, Random& random) {
            pick(random, {"0s", "5ms", "200ms"}) + "\"\nslow_start = \"" +
            pick(random, {"0s", "1s"}) + "\"\ncatalog_interval = \"" + pick(random, {"1s", "60s"}) +
            "\"\nretry_budget = 100\n" +
-           "[cluster]\nmonitor_user = \"monitor\"\nprobe_interval = \"" +
+           "[cluster]\nmonitor_user = \"monitor\"\nfailover_timeout = \"" +
+           std::string(draw.fates.short_waits ? "500ms" : "600s") +
+           "\"\nwarm_servers = " + pick(random, {"0", "1", "2"}) + "\nprobe_interval = \"" +
            pick(random, {"50ms", "200ms"}) + "\"\nprobe_timeout = \"" +
            pick(random, {"100ms", "400ms"}) +
            "\"\nevidence_age_max = " + duration(bounds.evidence_age_max.us / 1000);
@@ -89,6 +92,7 @@ void draw_fates(Draw& draw, Random& random) {
         fates.conflicts = random.one_in(3);
         fates.standbys = random.one_in(2);
         fates.node = random.one_in(4);
+        fates.failovers = random.one_in(3);
         fates.mischief = random.one_in(4);
         fates.cancels = random.one_in(4);
         fates.client_links = random.one_in(6);
@@ -108,7 +112,7 @@ void draw_weather(Draw& draw, Random& random) {
         world.look_weather.hang_one_in = random.one_in(2) ? 20 : 0;
     }
     if (fates.client_links) world.client_weather.reset_one_in = 6;
-    if (!fates.standbys && !fates.node) return;
+    if (!fates.standbys && !fates.node && !fates.failovers) return;
     world.server_weather.reset_one_in = random.one_in(2) ? 6 : 0;
     world.server_weather.silent_one_in = random.one_in(3) ? 12 : 0;
     world.server_weather.refuse_one_in = random.one_in(3) ? 6 : 0;
@@ -143,8 +147,9 @@ Draw draw_cluster(const RunRequest& request) {
                 std::to_string(draw.pool_size) + ", " + std::to_string(draw.wanderers) +
                 " wanderers" + (fates.lags ? ", lags" : "") + (fates.lies ? ", lies" : "") +
                 (fates.conflicts ? ", conflicts" : "") + (fates.standbys ? ", standbys" : "") +
-                (fates.node ? ", node" : "") + (fates.mischief ? ", mischief" : "") +
-                (fates.cancels ? ", cancels" : "") + (fates.client_links ? ", client links" : "") +
+                (fates.node ? ", node" : "") + (fates.failovers ? ", failovers" : "") +
+                (fates.mischief ? ", mischief" : "") + (fates.cancels ? ", cancels" : "") +
+                (fates.client_links ? ", client links" : "") +
                 (fates.short_waits ? ", short waits" : "") + (fates.reloads ? ", reloads" : "");
     return draw;
 }

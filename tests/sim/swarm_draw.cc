@@ -160,7 +160,7 @@ WandererPlan draw_wanderer(const Draw& draw, Random& random) {
         // Who is gone and does not say so holds its server.
         errors.insert({"57014", "08P01", "53300"});
     }
-    if (fates.node) {
+    if (fates.node || fates.failovers) {
         plan.client.tolerance.may_close = true;
         errors.insert(
             {"08006", "08007", "40001", "57P01", "57P02", "57P03", "53300", "08P01", "57014"});

@@ -24,6 +24,7 @@ struct Fates {
     bool conflicts = false;  // Replay cancels what runs on standbys.
     bool standbys = false;   // Crashes of standbys.
     bool lies = false;       // The catalog calls a function harmless that writes.
+    bool failovers = false;  // The primary goes, and a standby is promoted.
 };
 
 struct Draw {

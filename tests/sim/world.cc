@@ -31,6 +31,18 @@ SimClient& World::add_client(ClientOptions options) {
     return *clients_.back();
 }
 
+SimPostgres& World::primary() {
+    for (const auto& node : nodes_) {
+        if (!node->is_standby() && !node->is_deposed()) return *node;
+    }
+    return *nodes_.front();
+}
+
+void World::promote(std::uint32_t number) {
+    nodes_[number]->promote_over(primary());
+    watch_.routing().promoted(*nodes_[number]);
+}
+
 SimPostgres* World::find_node(std::string_view host) {
     if (host.starts_with('/')) host.remove_prefix(1);
     for (const auto& node : nodes_) {

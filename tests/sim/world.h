@@ -68,6 +68,10 @@ class World {
 
     SimClient& add_client(ClientOptions options);
     SimPostgres& node(std::uint32_t number = 0) { return *nodes_[number]; }
+    // Of the highest timeline.
+    SimPostgres& primary();
+    // `number` becomes the primary.
+    void promote(std::uint32_t number);
     std::uint32_t nodes() const { return static_cast<std::uint32_t>(nodes_.size()); }
     // "n2", or "/n2"; null if nobody has that name.
     SimPostgres* find_node(std::string_view host);

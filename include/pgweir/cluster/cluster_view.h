@@ -64,6 +64,7 @@ struct NodeView {
     std::string detail;       // The failure's words, if there is one.
     bool is_drained = false;  // By order of the operator, whatever `trouble` says.
     bool is_stopping = false;
+    int failures = 0;  // Looks at it that have failed in a row.
     std::uint64_t system_id = 0;
     // The highest that this incarnation told. Of a standby that can't tell, the cluster's, as long
     // as nothing was ever seen that could have led it astray (a promotion, a fenced node); else 0,

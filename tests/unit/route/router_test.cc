@@ -297,6 +297,22 @@ TEST_CASE("while nobody has told where the newest timeline began, nothing is los
     check(f.route(), Verdict::Node, Reason::Write, kTwo);
 }
 
+TEST_CASE(
+    "a strong read that waited through a promotion is bound to no place of the old timeline") {
+    Fixture f;
+    f.request.consistency = Consistency::Strong;
+    f.rules.primary_reads = PrimaryReads::Never;
+    // The primary was a standby when it was looked at first.
+    f.sample(kOne, 1001, 300);
+    f.view.timeline = 2;
+    for (NodeView& node : f.view.nodes) node.timeline = 2;
+    f.node(kTwo).lsn = Lsn{400};
+    f.node(kThree).trouble = Trouble::Unreachable;
+    check(f.route(), Verdict::Wait, Reason::NoSample, {}, {}, kOne);
+    f.node(kOne).samples.push_back({at_ms(1002), {Lsn{350}, 2}});
+    check(f.route(), Verdict::Node, Reason::Read, kTwo);
+}
+
 TEST_CASE("what a session has seen and the cluster has not is told, to reads and writes") {
     Fixture f;
     f.freshness.set_token("7:1:0/C9", f.view);

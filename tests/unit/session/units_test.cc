@@ -212,6 +212,17 @@ TEST_CASE_FIXTURE(Split, "reads behind one that is refused run again, too, in or
     CHECK(talk.heard() == "T D C(SELECT 1) Z(I) T D C(SELECT 1) Z(I)");
 }
 
+TEST_CASE_FIXTURE(Split,
+                  "a Sync by itself among reads that are refused is answered once more, too") {
+    talk.client_says(c::query("SELECT 1") + c::sync() + c::query("SELECT 2"));
+    CHECK(talk.asked() == "Q(SELECT 1) S Q(SELECT 2)");
+    talk.server_says(s::error("25006") + s::ready() + s::ready() + answer());
+    CHECK(talk.heard() == "");
+    to_primary();
+    go_on();
+    CHECK(talk.asked() == "Q(SELECT 1) S Q(SELECT 2)");
+}
+
 TEST_CASE_FIXTURE(Split, "a write that is pipelined behind a read waits for another server") {
     talk.client_says(c::query("SELECT 1") + c::query("DELETE FROM t"));
     CHECK(talk.asked() == "Q(SELECT 1)");
