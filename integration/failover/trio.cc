@@ -78,16 +78,32 @@ void Node::start() {
     postmaster_ = start_postgresql(data(), folder_.path() / "postgresql.log", port_);
 }
 
-void Node::follow(const Node& primary) {
+void Node::set(const std::string& setting, const std::string& value) {
     Connection owner(this->owner().with_database("postgres"));
-    owner.must("alter system set primary_conninfo = '" + streams_from(primary, name_) + "'");
+    owner.must("alter system set " + setting + " = '" + value + "'");
     owner.must("select pg_reload_conf()");
 }
 
-void Node::confirm_by(const std::string& standbys) {
+void Node::follow(const Node& primary) {
+    set("primary_conninfo", streams_from(primary, name_));
+}
+
+void Node::follow_nobody() {
+    set("primary_conninfo", "");
     Connection owner(this->owner().with_database("postgres"));
-    owner.must("alter system set synchronous_standby_names = '" + standbys + "'");
-    owner.must("select pg_reload_conf()");
+    wait_until(name_ + " receives nothing any more",
+               [&] { return owner.value("select count(*) from pg_stat_wal_receiver") == "0"; });
+}
+
+int Node::timeline() {
+    const std::string name = Connection(this->owner().with_database("postgres"))
+                                 .value("select pg_walfile_name(pg_current_wal_insert_lsn())");
+    return std::stoi(name.substr(0, 8), nullptr, 16);
+}
+
+void Node::confirm_by(const std::string& standbys) {
+    set("synchronous_standby_names", standbys);
+    Connection owner(this->owner().with_database("postgres"));
     wait_until("the setting is in force",
                [&] { return owner.value("show synchronous_standby_names") == standbys; });
 }
@@ -145,7 +161,8 @@ Trio::Trio(bool synchronous) : is_synchronous_(synchronous) {
     }
     Connection owner(nodes_[0]->owner());
     owner.must(
-        "create table entries (writer int, n int, node text default current_setting('app.node'))");
+        "create table entries (writer int, n int, timeline text default "
+        "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))");
     owner.must("create table beats (node text default current_setting('app.node'))");
     owner.must("grant all on entries, beats to public");
     nodes_[1]->make_standby_of(*nodes_[0]);

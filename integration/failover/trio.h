@@ -36,6 +36,8 @@ class Node {
     void start();
     // A standby streams from another node from now on.
     void follow(const Node& primary);
+    void follow_nobody();
+    int timeline();                                // A primary's.
     void confirm_by(const std::string& standbys);  // synchronous_standby_names
 
     enum class Stop { Smart, Fast, Immediate };
@@ -50,6 +52,7 @@ class Node {
  private:
     std::filesystem::path data() const { return folder_.path() / "data"; }
     void signal_everybody(int number) const;
+    void set(const std::string& setting, const std::string& value);
 
     std::string name_;
     TemporaryFolder folder_{name_};
