@@ -38,11 +38,12 @@ double wait_for_notice(Workload& load, Node& node, Clock::time_point accepted);
 using Act = std::function<void(Node& old_primary)>;
 // The old primary is broken, the furthest standby promoted; `meanwhile` follows, with the workload
 // still running.
-Outcome fail_over(const Act& break_it, const Act& meanwhile = nullptr);
+Outcome fail_over(const Act& break_it, const Act& meanwhile = nullptr,
+                  const Target& target = application());
 
 std::string told(const Workload::Verdict& verdict);
 // What holds for every failover of which no acknowledged write may be lost.
-void check(const Outcome& outcome);
+void check(const Outcome& outcome, double notice_ms_max = 2000);
 // What holds for every workload: nobody was cut off, nothing came twice or from a given-up node.
 void check_honest(const Workload::Verdict& verdict);
 

@@ -221,11 +221,14 @@ void Trio::clear() {
 }
 
 PgweirConfig Trio::config() {
+    return config({nodes_[0]->port(), nodes_[1]->port(), nodes_[2]->port()});
+}
+
+PgweirConfig Trio::config(const std::array<std::uint16_t, 3>& ports) {
     PgweirConfig config("127.0.0.1", nodes_[0]->port());
     std::string list;
-    for (const auto& node : nodes_) {
-        list += (list.empty() ? "\"127.0.0.1:" : ", \"127.0.0.1:") + std::to_string(node->port()) +
-                "\"";
+    for (const std::uint16_t port : ports) {
+        list += (list.empty() ? "\"127.0.0.1:" : ", \"127.0.0.1:") + std::to_string(port) + "\"";
     }
     config.database("trio", "nodes", "[" + list + "]");
     config.database("trio", "dbname", "\"app\"");

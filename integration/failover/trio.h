@@ -77,6 +77,8 @@ class Trio {
     void rebuild(std::size_t i);
     // Database "trio": all three nodes, observed as often as by default.
     PgweirConfig config();
+    // The same, by way of other ports.
+    PgweirConfig config(const std::array<std::uint16_t, 3>& ports);
     // All standbys stream, so that none is missed when the primary goes.
     void wait_until_streaming();
     // Nothing of a workload before is left.

@@ -254,6 +254,7 @@ void Workload::count_by_time(Verdict& verdict, const std::set<Entry>& there) {
         if (later != began.end() && each.asked > later->second) ++verdict.backwards;
         if (there.contains(each.entry)) continue;
         ++verdict.missing;
+        verdict.first_missing = std::min(verdict.first_missing, each.answered);
         if (each.asked > began.rbegin()->second) ++verdict.missing_since;
     }
 }

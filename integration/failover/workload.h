@@ -48,7 +48,8 @@ class Workload {
         std::map<std::string, int> errors;       // Of all, by SQLSTATE.
         std::map<std::string, int> read_errors;  // Of reads in autocommit.
         int acknowledged = 0;
-        int missing = 0;  // Acknowledged, and not there.
+        int missing = 0;                                             // Acknowledged, and not there.
+        Clock::time_point first_missing = Clock::time_point::max();  // When it was acknowledged.
         // Of these, who asked after the surviving timeline had acknowledged a write already.
         int missing_since = 0;
         // Acknowledged by a timeline after a later one had acknowledged what was asked before.
