@@ -25,6 +25,34 @@ std::vector<Outcome> fail_over_often(int long_times, const Act& break_it) {
     return outcomes;
 }
 
+// Nobody stops the old primary, which goes on to take writes over the sessions it has.
+void split_brain(const Act& break_it, const Act& mend) {
+    repeat(20, [&] {
+        const std::size_t before = trio().primary();
+        const Outcome outcome = fail_over(break_it, [&](Node& node) {
+            mend(node);
+            const std::string count = entries_on(node);
+            Workload more(application(), kMoreWriters);
+            more.wait_for_writes(100);
+            more.stop();
+            CHECK(entries_on(node) == count);
+            CHECK(!Connection(proxy().console()).must("show events").rows.empty());
+        });
+        // What the old primary has acknowledged after the promotion is lost with it.
+        MESSAGE(told(outcome.verdict), ", ", outcome.verdict.missing,
+                " of them lost with it; the first write came ", outcome.notice_ms,
+                " ms after the promoted node took one");
+        check_honest(outcome.verdict);
+        // A quiet look, each second, may be the first to see it.
+        CHECK(outcome.notice_ms < 3000);
+        // The third node may have followed the old one too far.
+        const std::size_t third = 3 - before - trio().primary();
+        trio().node(third).kill();
+        trio().node(third).make_standby_of(trio().node(trio().primary()));
+        trio().rebuild(before);
+    });
+}
+
 }  // namespace
 
 TEST_CASE("the primary's processes are killed") {
@@ -69,30 +97,28 @@ TEST_CASE("the primary is frozen, given up, and wakes again") {
 }
 
 TEST_CASE("a standby is promoted while the old primary goes on") {
+    split_brain([](Node&) {}, [](Node&) {});
+}
+
+TEST_CASE("a standby is promoted while the old primary's postmaster is frozen") {
+    split_brain([](Node& node) { node.freeze_postmaster(); }, [](Node& node) { node.thaw(); });
+}
+
+TEST_CASE("one session of the primary is killed: the primary recovers, and clients stay") {
     repeat(20, [] {
-        const std::size_t before = trio().primary();
-        const Outcome outcome =
-            fail_over([](Node&) {},
-                      [](Node& node) {
-                          const std::string count = entries_on(node);
-                          Workload more(application(), kMoreWriters);
-                          more.wait_for_writes(100);
-                          more.stop();
-                          CHECK(entries_on(node) == count);
-                          CHECK(!Connection(proxy().console()).must("show events").rows.empty());
-                      });
-        // What the old primary has acknowledged after the promotion is lost with it.
-        MESSAGE(told(outcome.verdict), ", ", outcome.verdict.missing,
-                " of them lost with it; the first write came ", outcome.notice_ms,
-                " ms after the promoted node took one");
-        check_honest(outcome.verdict);
-        // A quiet look, each second, may be the first to see it.
-        CHECK(outcome.notice_ms < 3000);
-        // The third node may have followed the old one too far.
-        const std::size_t third = 3 - before - trio().primary();
-        trio().node(third).kill();
-        trio().node(third).make_standby_of(trio().node(trio().primary()));
-        trio().rebuild(before);
+        trio().clear();
+        Node& node = trio().node(trio().primary());
+        Workload load(application());
+        load.wait_for_writes(200);
+        load.wait_for_reads(50);
+        node.kill_one_session();
+        load.wait_for_writes(200);
+        load.wait_for_reads(50);
+        load.stop();
+        Outcome outcome;
+        outcome.verdict = load.judge(node.owner());
+        check(outcome);
+        trio().wait_until_streaming();
     });
 }
 

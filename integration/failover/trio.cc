@@ -141,6 +141,17 @@ void Node::freeze() {
     is_frozen_ = true;
 }
 
+void Node::freeze_postmaster() {
+    postmaster_->signal(SIGSTOP);
+    is_frozen_ = true;
+}
+
+void Node::kill_one_session() {
+    const std::string pid = Connection(owner()).value(
+        "select max(pid) from pg_stat_activity where datname = 'app' and usename <> 'owner'");
+    ::kill(std::stoi(pid), SIGKILL);
+}
+
 void Node::thaw() {
     if (!is_frozen_) return;
     is_frozen_ = false;

@@ -44,8 +44,10 @@ class Node {
     void order_stop(Stop how) const;  // Does not wait.
     bool stops(std::chrono::milliseconds within = patience());
     void stop(Stop how);
-    void kill();    // All processes, at once.
-    void freeze();  // All processes.
+    void kill();               // All processes, at once.
+    void freeze();             // All processes.
+    void freeze_postmaster();  // Sessions go on; a new connection is accepted, and hears nothing.
+    void kill_one_session();   // Of database "app": the others end, too, and the node recovers.
     void thaw();
     bool is_running() { return postmaster_ != nullptr && postmaster_->is_running(); }
 
