@@ -28,9 +28,9 @@ struct Request {
 constexpr const char* kUsage =
     "usage: pgweir_swarm [--seed N | --seeds N [--first-seed N]] [--steps M] [--lines N]\n"
     "                    [--failures N] [--twice] [--direct] [--verbose]\n"
-    "                    [--world single|cluster|any]\n";
+    "                    [--world single|cluster|failover|any]\n";
 
-constexpr const char* kKinds[] = {"any", "single", "cluster"};
+constexpr const char* kKinds[] = {"any", "single", "cluster", "failover"};
 
 bool parse_kind(const std::string& word, WorldKind& kind) {
     for (std::size_t i = 0; i < std::size(kKinds); ++i) {

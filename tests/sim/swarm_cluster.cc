@@ -134,6 +134,7 @@ Draw draw_cluster(const RunRequest& request) {
     draw.wanderers = 1 + static_cast<std::uint32_t>(random.below(12));
     draw.mode = random.one_in(8) ? "statement" : "transaction";
     draw_fates(draw, random);
+    if (request.kind == WorldKind::Failover) draw.fates.failovers = true;
     draw_weather(draw, random);
     const Fates& fates = draw.fates;
     world.node.databases = {"app", "other"};

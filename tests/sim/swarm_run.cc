@@ -26,7 +26,7 @@ void say_who_waits(World& world, const std::vector<std::unique_ptr<Wanderer>>& w
 
 bool is_cluster(const RunRequest& request) {
     if (request.kind == WorldKind::Any) return request.seed % 2 == 0;
-    return request.kind == WorldKind::Cluster;
+    return request.kind != WorldKind::Single;
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ enum class WorldKind : std::uint8_t {
     Any,  // As the seed says.
     Single,
     Cluster,
+    Failover,  // A cluster whose primary goes again and again.
 };
 
 struct RunRequest {
