@@ -54,7 +54,7 @@ bool is_small_message(Byte tag) {
 
 }  // namespace
 
-Step ClientSession::Relay::run(ByteView bytes) {
+void ClientSession::Relay::run(ByteView bytes) {
     client.is_stalled_ = false;
     client.is_partial_ = false;
     while (step.consumed < bytes.size()) {
@@ -70,14 +70,13 @@ Step ClientSession::Relay::run(ByteView bytes) {
         if (n == 0) break;
         step.consumed += n;
     }
-    return std::move(step);
+    send_passing();
 }
 
 std::size_t ClientSession::Relay::message(ByteView bytes) {
     const Byte tag = bytes[0];
     if (!wire::is_known(static_cast<wire::FrontendTag>(tag)) || tag == 'p') {
-        return refuse(
-            {.reason = wire::RefusalReason::InvalidMessageType, .subject = std::to_string(tag)});
+        return refuse_type(tag);
     }
     if (bytes.size() < kHeaderBytes) {
         client.is_partial_ = true;
@@ -85,17 +84,10 @@ std::size_t ClientSession::Relay::message(ByteView bytes) {
     }
     const std::uint32_t length = load_u32(bytes.data() + 1);
     if (length < 4 || length > 0x7fffffff || (is_small_message(tag) && length > kSmallLengthMax)) {
-        return refuse({.reason = wire::RefusalReason::InvalidMessageLength,
-                       .subject = text_of(tag),
-                       .value = std::to_string(static_cast<std::int32_t>(length))});
+        return refuse_length(tag, length);
     }
     const std::size_t size = 1 + std::size_t{length};
-    if (size > client.rules_->message_bytes_max) {
-        return refuse({.reason = wire::RefusalReason::MessageTooLarge,
-                       .subject = text_of(tag),
-                       .value = std::to_string(size),
-                       .limit = std::to_string(client.rules_->message_bytes_max)});
-    }
+    if (size > client.rules_->message_bytes_max) return refuse_size(tag, size);
     if (bytes.size() < size && size <= kWholeBytesMax) {
         client.is_partial_ = true;
         return 0;
@@ -172,8 +164,31 @@ std::size_t ClientSession::Relay::dispatch(Byte tag, ByteView bytes, std::size_t
 }
 
 std::size_t ClientSession::Relay::refuse(wire::Refusal refusal) {
-    step.refusal = std::move(refusal);
+    step.refusal = std::make_unique<wire::Refusal>(std::move(refusal));
     return need(Need::Close);
+}
+
+// Words are put together out of the way of the messages that need none.
+[[gnu::cold]] std::size_t ClientSession::Relay::refuse_type(Byte tag) {
+    return refuse(
+        {.reason = wire::RefusalReason::InvalidMessageType, .subject = std::to_string(tag)});
+}
+
+[[gnu::cold]] std::size_t ClientSession::Relay::refuse_length(Byte tag, std::uint32_t length) {
+    return refuse({.reason = wire::RefusalReason::InvalidMessageLength,
+                   .subject = text_of(tag),
+                   .value = std::to_string(static_cast<std::int32_t>(length))});
+}
+
+[[gnu::cold]] std::size_t ClientSession::Relay::refuse_size(Byte tag, std::size_t size) {
+    return refuse({.reason = wire::RefusalReason::MessageTooLarge,
+                   .subject = text_of(tag),
+                   .value = std::to_string(size),
+                   .limit = std::to_string(client.rules_->message_bytes_max)});
+}
+
+[[gnu::cold]] std::size_t ClientSession::Relay::refuse_sync() {
+    return refuse({.reason = wire::RefusalReason::MalformedMessage, .subject = "Sync"});
 }
 
 std::size_t ClientSession::Relay::need(Need what) {
@@ -197,11 +212,28 @@ std::size_t ClientSession::Relay::forward(ByteView bytes, std::size_t size) {
 }
 
 void ClientSession::Relay::send(ByteView bytes) {
-    const bool must_keep = source == Source::Held || (gathers && bytes.size() <= kWholeBytesMax);
-    effects.send(server->id(), must_keep ? effects.keep(bytes) : bytes);
+    if (passing.data() + passing.size() == bytes.data()) {
+        passing = ByteView(passing.data(), passing.size() + bytes.size());
+        return;
+    }
+    send_passing();
+    passing = bytes;
+}
+
+void ClientSession::Relay::send_passing() {
+    if (passing.empty()) return;
+    const bool must_keep = source == Source::Held || (gathers && passing.size() <= kWholeBytesMax);
+    effects.send(server->id(), must_keep ? effects.keep(passing) : passing);
+    passing = {};
+}
+
+Byte* ClientSession::Relay::scratch(std::size_t size) {
+    send_passing();
+    return effects.scratch(size);
 }
 
 void ClientSession::Relay::send_scratch(ByteView bytes) {
+    send_passing();
     effects.send(server->id(), bytes);
     gathers = true;
 }
@@ -233,9 +265,7 @@ std::size_t ClientSession::Relay::query(ByteView bytes, std::size_t size) {
 }
 
 std::size_t ClientSession::Relay::sync(ByteView bytes, std::size_t size) {
-    if (size != kHeaderBytes) {
-        return refuse({.reason = wire::RefusalReason::MalformedMessage, .subject = "Sync"});
-    }
+    if (size != kHeaderBytes) return refuse_sync();
     client.skips_to_sync_ = false;
     if (server == nullptr) {
         // Nothing is open on a server: the answer is known.

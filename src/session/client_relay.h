@@ -21,14 +21,16 @@ struct ClientSession::Relay {
     ServerSession* server;
     EffectList& effects;
     Source source;
-    Step step;
+    Step& step;
     // Something of this pass lies in scratch already: what follows is copied behind it, so that
     // it goes out in one piece.
     bool gathers;
     // The unit that is begun was copied, so that it can be taken back.
     bool is_copied = false;
+    // What is passed on as it is, and not sent yet: neighbouring messages go as one.
+    ByteView passing = {};
 
-    Step run(ByteView bytes);
+    void run(ByteView bytes);
 
  private:
     // Bytes taken; 0: the message can't be handled yet (step.need says why).
@@ -51,11 +53,18 @@ struct ClientSession::Relay {
 
     std::size_t split(Byte tag, ByteView bytes, std::size_t size);
     std::size_t refuse(wire::Refusal refusal);
+    std::size_t refuse_type(Byte tag);
+    std::size_t refuse_length(Byte tag, std::uint32_t length);
+    std::size_t refuse_size(Byte tag, std::size_t size);
+    std::size_t refuse_sync();
     std::size_t need(Need what);
     std::size_t drop(ByteView bytes, std::size_t size);
     // Passes the message on, as much as is there; the rest follows by itself.
     std::size_t forward(ByteView bytes, std::size_t size);
     void send(ByteView bytes);
+    void send_passing();
+    // Room for a message of pgweir's own, behind what was passed on.
+    Byte* scratch(std::size_t size);
     void send_scratch(ByteView bytes);
 
     std::size_t query(ByteView bytes, std::size_t size);

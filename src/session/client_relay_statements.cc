@@ -2,6 +2,8 @@
 // The messages that name prepared statements: under which name they go on, and what must be
 // prepared on the server in front of them. Everything else is in client_relay.cc.
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include "pgweir/wire/backend_messages.h"
@@ -9,6 +11,30 @@
 #include "session/client_relay.h"
 
 namespace pgweir::session {
+
+namespace {
+
+// As server_statement_name, in place.
+class ServerName {
+ public:
+    explicit ServerName(std::uint64_t number) {
+        std::memcpy(text_.data(), kServerStatementPrefix.data(), kServerStatementPrefix.size());
+        char* const digits = text_.data() + kServerStatementPrefix.size();
+        end_ = std::to_chars(digits, text_.data() + text_.size(), number).ptr;
+    }
+    ServerName(const ServerName&) = delete;
+    ServerName& operator=(const ServerName&) = delete;
+    operator std::string_view() const {
+        return {text_.data(), static_cast<std::size_t>(end_ - text_.data())};
+    }
+
+ private:
+    static constexpr std::size_t kDigitsMax = 20;
+    std::array<char, kServerStatementPrefix.size() + kDigitsMax> text_;
+    const char* end_;
+};
+
+}  // namespace
 
 // DEALLOCATE of a statement that the client prepared at protocol level: the server knows it by
 // another name.
@@ -19,7 +45,7 @@ std::size_t ClientSession::Relay::deallocate(std::string_view name, const Statem
     if (!number) {
         make_room_for_statement();
         number = server->statements().add(statement, server->unit());
-        send_parse(server_statement_name(*number), statement->definition());
+        send_parse(ServerName(*number), statement->definition());
         Expectation& parse = server->expect(Expected::Parse, Asker::Quiet);
         parse.statement = statement;
         parse.number = *number;
@@ -133,7 +159,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     if (const StatementRef existing = find(name)) {
         // The server refuses it as PostgreSQL would: the name is taken there, too.
         const std::uint64_t number = ensure_prepared(existing);
-        send_parse(server_statement_name(number), definition);
+        send_parse(ServerName(number), definition);
         Expectation& entry = expect(Expected::Parse);
         entry.is_duplicate = true;
         entry.statement = existing;
@@ -160,7 +186,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
         // In a failed transaction nothing is parsed but what ends it; PostgreSQL says so.
         client.statements_->remove(name);
         if (server->owes_ready()) return stall();
-        send_parse(server_statement_name(0), definition);
+        send_parse(ServerName(0), definition);
         expect(Expected::Parse).is_duplicate = true;
         return size;
     }
@@ -185,7 +211,7 @@ std::size_t ClientSession::Relay::parse_named(ByteView bytes, std::size_t size,
     }
     make_room_for_statement();
     const std::uint64_t number = server->statements().add(statement, server->unit());
-    send_parse(server_statement_name(number), definition);
+    send_parse(ServerName(number), definition);
     Expectation& entry = expect(Expected::Parse);
     server->answers().touch_name(entry);
     server->note_may_commit(statement->may_commit());
@@ -231,15 +257,17 @@ std::size_t ClientSession::Relay::bind(ByteView bytes, std::size_t size) {
         note_statement(verdict_of(*statement.get(), client.unit_context()), statement->text());
     }
     const std::uint64_t number = ensure_prepared(statement);
-    const std::string name = server_statement_name(number);
+    const ServerName server_name(number);
+    const std::string_view name = server_name;
     const std::size_t rest_size = size - kHeaderBytes - head->rest_at;
     const std::size_t head_size = kHeaderBytes + head->portal.size() + name.size() + 2;
-    Byte* at = effects.scratch(head_size);
+    Byte* at = scratch(head_size);
     at[0] = 'B';
     store_u32(at + 1, static_cast<std::uint32_t>(head_size - 1 + rest_size));
     std::memcpy(at + kHeaderBytes, head->portal.data(), head->portal.size());
     at[kHeaderBytes + head->portal.size()] = 0;
-    std::memcpy(at + kHeaderBytes + head->portal.size() + 1, name.c_str(), name.size() + 1);
+    std::memcpy(at + kHeaderBytes + head->portal.size() + 1, name.data(), name.size());
+    at[head_size - 1] = 0;
     send_scratch({at, head_size});
     Expectation& entry = expect(Expected::Bind);
     entry.statement = statement;
@@ -273,7 +301,7 @@ std::size_t ClientSession::Relay::describe(ByteView bytes, std::size_t size) {
         return size;
     }
     const std::uint64_t number = ensure_prepared(statement);
-    send_named('D', server_statement_name(number));
+    send_named('D', ServerName(number));
     expect(Expected::DescribeStatement).statement = statement;
     return size;
 }
@@ -291,7 +319,7 @@ std::size_t ClientSession::Relay::close(ByteView bytes, std::size_t size) {
     if (!is_name_certain(target->name)) return stall();
     // The server's copy serves others; number 0 is never given, so that this closes nothing and
     // still brings the answer at its place.
-    send_named('C', server_statement_name(0));
+    send_named('C', ServerName(0));
     Expectation& entry = expect(Expected::Close);
     server->answers().touch_name(entry);
     entry.name = target->name;
@@ -308,7 +336,7 @@ std::uint64_t ClientSession::Relay::ensure_prepared(const StatementRef& statemen
     if (const auto number = server->statements().find(statement)) return *number;
     make_room_for_statement();
     const std::uint64_t number = server->statements().add(statement, server->unit());
-    send_parse(server_statement_name(number), statement->definition());
+    send_parse(ServerName(number), statement->definition());
     Expectation& entry = server->expect(Expected::Parse, Asker::Pgweir);
     entry.statement = statement;
     entry.number = number;
@@ -339,7 +367,7 @@ bool ClientSession::Relay::ensure_unnamed() {
 void ClientSession::Relay::make_room_for_statement() {
     while (server->statements().size() >= client.rules_->server_statements_max) {
         const std::uint64_t number = server->statements().evict();
-        send_named('C', server_statement_name(number));
+        send_named('C', ServerName(number));
         server->expect(Expected::Close, Asker::Pgweir).number = number;
     }
 }
@@ -347,7 +375,7 @@ void ClientSession::Relay::make_room_for_statement() {
 void ClientSession::Relay::close_leftovers() {
     if (server->unclosed().empty()) return;
     for (const std::uint64_t number : std::exchange(server->unclosed(), {})) {
-        send_named('C', server_statement_name(number));
+        send_named('C', ServerName(number));
         server->expect(Expected::Close, Asker::Pgweir).number = number;
     }
 }
@@ -355,7 +383,7 @@ void ClientSession::Relay::close_leftovers() {
 void ClientSession::Relay::send_parse(std::string_view name, ByteView definition) {
     ++step.server_parses;
     const std::size_t size = kHeaderBytes + name.size() + 1 + definition.size();
-    Byte* at = effects.scratch(size);
+    Byte* at = scratch(size);
     at[0] = 'P';
     store_u32(at + 1, static_cast<std::uint32_t>(size - 1));
     if (!name.empty()) std::memcpy(at + kHeaderBytes, name.data(), name.size());
@@ -367,7 +395,7 @@ void ClientSession::Relay::send_parse(std::string_view name, ByteView definition
 // Describe or Close of a statement: tag length 'S' name:cstring.
 void ClientSession::Relay::send_named(Byte tag, std::string_view name) {
     const std::size_t size = kHeaderBytes + 1 + name.size() + 1;
-    Byte* at = effects.scratch(size);
+    Byte* at = scratch(size);
     at[0] = tag;
     store_u32(at + 1, static_cast<std::uint32_t>(size - 1));
     at[kHeaderBytes] = static_cast<Byte>(wire::TargetKind::Statement);

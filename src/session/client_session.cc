@@ -18,8 +18,10 @@ ClientSession::ClientSession(ClientId id, const SessionRules& rules, StatementDi
 
 Step ClientSession::consume(ByteView bytes, Source source, ServerSession* server,
                             EffectList& effects) {
-    Relay relay{*this, server, effects, source, {}, false};
-    return relay.run(bytes);
+    Step step;
+    Relay relay{*this, server, effects, source, step, false};
+    relay.run(bytes);
+    return step;
 }
 
 void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {

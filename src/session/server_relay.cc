@@ -37,7 +37,7 @@ void ServerSession::Relay::relay(ByteView bytes) {
             if (server.streaming_to_client_) send(bytes.first(n));
             server.streaming_ -= n;
             bytes = bytes.subspan(n);
-            if (server.streaming_ == 0 && !server.answers_.empty()) answer_locally();
+            if (server.streaming_ == 0 && is_local_next()) answer_locally();
             continue;
         }
         if (!server.held_.empty()) {
@@ -48,9 +48,29 @@ void ServerSession::Relay::relay(ByteView bytes) {
     }
 }
 
-ServerSession::Relay::Verdict ServerSession::Relay::violation(std::string what) {
-    if (!broken()) news.violation = std::move(what);
+ServerSession::Relay::Verdict ServerSession::Relay::violation(std::string_view what) {
+    if (!broken()) news.violation = what;
     return Verdict::Violation;
+}
+
+// Words are put together out of the way of the messages that need none.
+[[gnu::cold]] ServerSession::Relay::Verdict ServerSession::Relay::bad_length(std::uint32_t length) {
+    return violation("a message of length " + std::to_string(length));
+}
+
+[[gnu::cold]] ServerSession::Relay::Verdict ServerSession::Relay::too_long(Byte tag,
+                                                                           std::size_t size) {
+    return violation("a message '" + std::string(1, static_cast<char>(tag)) + "' of " +
+                     std::to_string(size) + " bytes");
+}
+
+[[gnu::cold]] ServerSession::Relay::Verdict ServerSession::Relay::unknown_type(Byte tag) {
+    return violation("an unknown message type " + std::to_string(tag));
+}
+
+[[gnu::cold]] ServerSession::Relay::Verdict ServerSession::Relay::unasked(Byte tag) {
+    return violation(std::string("an answer '") + static_cast<char>(tag) +
+                     "' that nobody asked for");
 }
 
 void ServerSession::Relay::send(ByteView bytes) {
@@ -110,14 +130,13 @@ std::size_t ServerSession::Relay::message(ByteView bytes) {
     const Byte tag = bytes[0];
     const std::uint32_t length = load_u32(bytes.data() + 1);
     if (length < 4 || length > kLengthMax) {
-        violation("a message of length " + std::to_string(length));
+        bad_length(length);
         return bytes.size();
     }
     const std::size_t size = 1 + std::size_t{length};
     if (must_be_whole(tag)) {
         if (size > kWholeBytesMax) {
-            violation("a message '" + std::string(1, static_cast<char>(tag)) + "' of " +
-                      std::to_string(size) + " bytes");
+            too_long(tag, size);
             return bytes.size();
         }
         if (bytes.size() < size) {
@@ -128,7 +147,7 @@ std::size_t ServerSession::Relay::message(ByteView bytes) {
             send(bytes.first(size));
         }
         if (std::exchange(ends_unit, false)) server.replay_.unit_ended();
-        if (!server.answers_.empty()) answer_locally();
+        if (is_local_next()) answer_locally();
         return size;
     }
     const Verdict verdict = judge(tag, length);
@@ -139,7 +158,7 @@ std::size_t ServerSession::Relay::message(ByteView bytes) {
     if (n < size) {
         server.streaming_ = size - n;
         server.streaming_to_client_ = verdict == Verdict::Pass;
-    } else if (!server.answers_.empty()) {
+    } else if (is_local_next()) {
         answer_locally();
     }
     return n;
@@ -207,10 +226,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::judge(Byte tag, std::uint32_
             }
             return for_asker();
         default:
-            return violation("an unknown message type " + std::to_string(tag));
+            return unknown_type(tag);
     }
-    return violation(std::string("an answer '") + static_cast<char>(tag) +
-                     "' that nobody asked for");
+    return unasked(tag);
 }
 
 ServerSession::Relay::Verdict ServerSession::Relay::whole(Byte tag, ByteView body) {

@@ -11,7 +11,7 @@ struct ServerSession::Relay {
     ServerSession& server;
     ClientSession* client;
     EffectList& effects;
-    ServerNews news;
+    ServerNews& news;
     // The end of the held answer that came with this event: it needs no copy if it is passed on
     // within it.
     ByteView pending = {};
@@ -27,7 +27,11 @@ struct ServerSession::Relay {
     bool broken() const { return !news.violation.empty(); }
     // What follows was run with settings that are not its client's: nobody hears of it.
     bool is_worthless() const { return news.settings_failed && server.answers_.size() > 1; }
-    Verdict violation(std::string what);
+    Verdict violation(std::string_view what);
+    Verdict bad_length(std::uint32_t length);
+    Verdict too_long(Byte tag, std::size_t size);
+    Verdict unknown_type(Byte tag);
+    Verdict unasked(Byte tag);
 
     // Fills `held_` from `bytes`; true once it holds a whole message (or header, where that is
     // enough) that was then handled.
@@ -71,6 +75,10 @@ struct ServerSession::Relay {
     void skip_to_sync();
     void take_back(const Expectation& entry);
     void take_back_unnamed(StatementRef before);
+    // Entries that no question was sent for stand last among the kinds.
+    bool is_local_next() const {
+        return !server.answers_.empty() && server.answers_.front().kind >= Expected::CopyEnd;
+    }
     void answer_locally();
 };
 

@@ -32,9 +32,10 @@ ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, Effect
         if (client != nullptr) effects.send(client->id(), bytes);
         return {};
     }
-    Relay relay{*this, client, effects, {}};
+    ServerNews news;
+    Relay relay{*this, client, effects, news};
     relay.run(bytes);
-    return std::move(relay.news);
+    return news;
 }
 
 Expectation& ServerSession::expect(Expected kind, Asker asker) {

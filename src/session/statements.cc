@@ -73,7 +73,6 @@ std::uint64_t statement_hash(ByteView definition, std::uint64_t seed) {
 }
 
 void StatementRef::release() {
-    if (statement_ == nullptr) return;
     PGWEIR_ASSERT(statement_->references_ > 0);
     if (--statement_->references_ > 0) return;
     if (statement_->directory_ != nullptr) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 #include "pgweir/wire/fields.h"
 
-#include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "pgweir/base/assert.h"
@@ -38,12 +38,12 @@ std::uint32_t FieldReader::u32() {
 }
 
 std::string_view FieldReader::cstring() {
-    const auto nul = std::find(rest_.begin(), rest_.end(), Byte{0});
-    if (!ok_ || nul == rest_.end()) {
+    const void* nul = rest_.empty() ? nullptr : std::memchr(rest_.data(), 0, rest_.size());
+    if (!ok_ || nul == nullptr) {
         has(std::numeric_limits<std::size_t>::max());
         return {};
     }
-    const auto length = static_cast<std::size_t>(nul - rest_.begin());
+    const auto length = static_cast<std::size_t>(static_cast<const Byte*>(nul) - rest_.data());
     const std::string_view text = as_text(rest_.first(length));
     rest_ = rest_.subspan(length + 1);
     return text;

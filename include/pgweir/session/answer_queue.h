@@ -17,15 +17,16 @@
 namespace pgweir::session {
 
 enum class Expected : std::uint8_t {
-    Parse,               // ParseComplete
-    Bind,                // BindComplete
-    Close,               // CloseComplete
-    DescribeStatement,   // ParameterDescription, then as DescribePortal
-    DescribePortal,      // RowDescription or NoData
-    Execute,             // rows, then CommandComplete, EmptyQueryResponse or PortalSuspended
-    Query,               // anything, then ReadyForQuery
-    FunctionCall,        // FunctionCallResponse, then ReadyForQuery
-    Sync,                // ReadyForQuery
+    Parse,              // ParseComplete
+    Bind,               // BindComplete
+    Close,              // CloseComplete
+    DescribeStatement,  // ParameterDescription, then as DescribePortal
+    DescribePortal,     // RowDescription or NoData
+    Execute,            // rows, then CommandComplete, EmptyQueryResponse or PortalSuspended
+    Query,              // anything, then ReadyForQuery
+    FunctionCall,       // FunctionCallResponse, then ReadyForQuery
+    Sync,               // ReadyForQuery
+    // Those that bring no answer stand last.
     CopyEnd,             // no answer: CopyDone or CopyFail went by here
     LocalParseComplete,  // no question was sent: pgweir answers ParseComplete when its turn comes
     LocalError,          // no question was sent: pgweir answers `name` (a whole ErrorResponse)
@@ -86,8 +87,9 @@ class AnswerQueue {
         PGWEIR_ASSERT(!empty());
         Expectation& entry = at(head_++);
         forget(entry);
-        if (entry.statement || entry.previous || !entry.name.empty() || entry.is_duplicate ||
-            entry.touches_unnamed || entry.touches_name || entry.number != 0) {
+        if (entry.statement) entry.statement = StatementRef();
+        if (entry.previous || !entry.name.empty() || entry.is_duplicate || entry.touches_unnamed ||
+            entry.touches_name || entry.number != 0) {
             entry = Expectation{};
         }
         if (head_ == tail_ && ring_.size() > kKeptEntries) {

@@ -80,7 +80,7 @@ struct Step {
     std::uint32_t client_parses = 0;
     std::uint32_t server_parses = 0;
     std::uint32_t binds = 0;
-    std::optional<wire::Refusal> refusal;
+    std::unique_ptr<wire::Refusal> refusal;  // Need::Close. By itself, as steps are many.
 };
 
 // Where the bytes that consume() looks at live: a view of the event, or the session's own queue,

@@ -73,7 +73,9 @@ class StatementRef {
         std::swap(statement_, other.statement_);
         return *this;
     }
-    ~StatementRef() { release(); }
+    ~StatementRef() {
+        if (statement_ != nullptr) release();
+    }
 
     explicit operator bool() const { return statement_ != nullptr; }
     const Statement* get() const { return statement_; }

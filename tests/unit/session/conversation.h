@@ -124,7 +124,7 @@ class Conversation {
                     is_terminated = true;
                     return used;
                 case Need::Close:
-                    refusal = std::move(step.refusal);
+                    refusal = std::move(*step.refusal);
                     return used;
             }
         }
