@@ -92,6 +92,10 @@ bool Core::pump(Client& client, ByteView bytes, session::Source source, std::siz
     for (;;) {
         Server* server = client.server ? servers_.find(client.server) : nullptr;
         const ClientId id = client.id;
+        if (server == nullptr && client.session->wants_lease(bytes.subspan(used))) {
+            if (!acquire(client)) return clients_.find(id) != nullptr;
+            continue;
+        }
         const bool owed_nothing = server != nullptr && server->session->answers().empty();
         session::Step step =
             client.session->consume(bytes.subspan(used), source,

@@ -18,12 +18,20 @@ void AnswerQueue::clear() {
 }
 
 void AnswerQueue::grow() {
-    std::vector<Expectation> larger(ring_.empty() ? 8 : ring_.size() * 2);
+    const std::size_t capacity = capacity_ == 0 ? 8 : capacity_ * 2;
+    auto larger = std::make_unique<Expectation[]>(capacity);
     const std::size_t held = size();
     for (std::size_t i = 0; i < held; ++i) larger[i] = std::move(at(head_ + i));
     ring_ = std::move(larger);
+    capacity_ = capacity;
     head_ = 0;
     tail_ = held;
+}
+
+void AnswerQueue::shrink() {
+    ring_ = std::make_unique<Expectation[]>(kKeptEntries);
+    capacity_ = kKeptEntries;
+    head_ = tail_ = 0;
 }
 
 }  // namespace pgweir::session

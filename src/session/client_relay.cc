@@ -16,43 +16,49 @@ constexpr std::uint32_t kSmallLengthMax = 10000;
 // What a server may owe at once; a client that asks for more waits for answers.
 constexpr std::size_t kAnswersMax = 4096;
 
+// A set of tags, of which all are letters: one bit each.
+constexpr std::uint64_t tags(std::string_view letters) {
+    std::uint64_t set = 0;
+    for (const char letter : letters) set |= std::uint64_t{1} << (letter - '@');
+    return set;
+}
+
+constexpr std::uint64_t kUnitTags = tags("QFPBDEC");
+constexpr std::uint64_t kSmallTags = tags("EDCSHXcf");
+// All that a client may say after its login.
+constexpr std::uint64_t kKnownTags = kUnitTags | kSmallTags | tags("d");
+
+constexpr bool is_one_of(std::uint64_t set, Byte tag) {
+    return tag >= '@' && tag < '@' + 64 && ((set >> (tag - '@')) & 1) != 0;
+}
+
 std::string text_of(Byte tag) {
     return std::string(wire::name_of(static_cast<wire::FrontendTag>(tag)));
 }
 
 // A message that is part of what runs: not Sync or Flush by themselves, not COPY data.
 bool belongs_to_unit(Byte tag) {
-    switch (tag) {
-        case 'Q':
-        case 'F':
-        case 'P':
-        case 'B':
-        case 'D':
-        case 'E':
-        case 'C':
-            return true;
-        default:
-            return false;
-    }
+    return is_one_of(kUnitTags, tag);
 }
 
 bool is_small_message(Byte tag) {
-    switch (tag) {
-        case 'E':
-        case 'D':
-        case 'C':
-        case 'S':
-        case 'H':
-        case 'X':
-        case 'c':
-        case 'f':
-            return true;
-        default:
-            return false;
-    }
+    return is_one_of(kSmallTags, tag);
 }
 
 }  // namespace
+
+bool ClientSession::wants_lease(ByteView bytes) {
+    if (is_split() || lost_ != nullptr || skips_to_sync_ || streaming_ > 0) return false;
+    if (bytes.size() < Relay::kHeaderBytes || !is_one_of(kUnitTags, bytes[0])) return false;
+    const std::uint32_t length = load_u32(bytes.data() + 1);
+    // What is longer, or not there whole, consume() looks at more closely.
+    if (length < 4 || length > kSmallLengthMax || length >= bytes.size() ||
+        length >= rules_->message_bytes_max) {
+        return false;
+    }
+    is_stalled_ = is_partial_ = false;
+    return true;
+}
 
 void ClientSession::Relay::run(ByteView bytes) {
     client.is_stalled_ = false;
@@ -75,9 +81,7 @@ void ClientSession::Relay::run(ByteView bytes) {
 
 std::size_t ClientSession::Relay::message(ByteView bytes) {
     const Byte tag = bytes[0];
-    if (!wire::is_known(static_cast<wire::FrontendTag>(tag)) || tag == 'p') {
-        return refuse_type(tag);
-    }
+    if (!is_one_of(kKnownTags, tag)) return refuse_type(tag);
     if (bytes.size() < kHeaderBytes) {
         client.is_partial_ = true;
         return 0;

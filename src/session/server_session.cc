@@ -40,16 +40,11 @@ ServerNews ServerSession::on_bytes(ByteView bytes, ClientSession* client, Effect
 
 Expectation& ServerSession::expect(Expected kind, Asker asker) {
     is_rolling_back_ = false;
-    switch (kind) {
-        case Expected::Sync:
-            ++unit_;
-            break;
-        case Expected::Query:
-        case Expected::FunctionCall:
-        case Expected::CopyEnd:
-            break;
-        default:
-            is_unsynced_ = true;
+    if (kind == Expected::Sync) {
+        ++unit_;
+    } else if (kind != Expected::Query && kind != Expected::FunctionCall &&
+               kind != Expected::CopyEnd) {
+        is_unsynced_ = true;
     }
     return answers_.push(kind, asker);
 }

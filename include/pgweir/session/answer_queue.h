@@ -8,8 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "pgweir/base/assert.h"
 #include "pgweir/session/statements.h"
@@ -67,7 +67,7 @@ class AnswerQueue {
     std::size_t size() const { return tail_ - head_; }
 
     Expectation& push(Expected kind, Asker asker) {
-        if (size() == ring_.size()) grow();
+        if (size() == capacity_) grow();
         Expectation& entry = at(tail_++);
         entry.kind = kind;
         entry.asker = asker;
@@ -80,7 +80,7 @@ class AnswerQueue {
     }
     const Expectation& front() const {
         PGWEIR_ASSERT(!empty());
-        return ring_[head_ & (ring_.size() - 1)];
+        return ring_[head_ & (capacity_ - 1)];
     }
     // REQUIRES: !empty().
     void pop() {
@@ -92,10 +92,7 @@ class AnswerQueue {
             entry.touches_name || entry.number != 0) {
             entry = Expectation{};
         }
-        if (head_ == tail_ && ring_.size() > kKeptEntries) {
-            ring_ = std::vector<Expectation>(kKeptEntries);
-            head_ = tail_ = 0;
-        }
+        if (head_ == tail_ && capacity_ > kKeptEntries) shrink();
     }
     // The i-th from the front. REQUIRES: i < size().
     Expectation& operator[](std::size_t i) {
@@ -104,7 +101,7 @@ class AnswerQueue {
     }
     const Expectation& operator[](std::size_t i) const {
         PGWEIR_ASSERT(i < size());
-        return ring_[(head_ + i) & (ring_.size() - 1)];
+        return ring_[(head_ + i) & (capacity_ - 1)];
     }
     void erase(std::size_t i);
     void clear();
@@ -123,14 +120,16 @@ class AnswerQueue {
     std::size_t names_touched() const { return names_touched_; }
 
  private:
-    Expectation& at(std::size_t index) { return ring_[index & (ring_.size() - 1)]; }
+    Expectation& at(std::size_t index) { return ring_[index & (capacity_ - 1)]; }
     void grow();
+    void shrink();
     void forget(const Expectation& entry) {
         unnamed_touched_ -= entry.touches_unnamed ? 1 : 0;
         names_touched_ -= entry.touches_name ? 1 : 0;
     }
 
-    std::vector<Expectation> ring_;  // Size 0 or a power of two.
+    std::unique_ptr<Expectation[]> ring_;
+    std::size_t capacity_ = 0;  // Of the ring: 0 or a power of two.
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
     std::size_t unnamed_touched_ = 0;
