@@ -104,7 +104,10 @@ void check(const Outcome& outcome, double notice_ms_max) {
             " ms after the promoted node took one");
     check_honest(outcome.verdict);
     CHECK(outcome.verdict.missing == 0);
-    CHECK(outcome.errors() <= kBusyClients);
+    // Each client has one operation in flight at most. And its session may have seen a place that
+    // nobody can be sure of any more: what the primary was seen to have inserted lies ahead of what
+    // a standby has received, also of commits that wait for one. That is told once (40001).
+    CHECK(outcome.errors() <= 2 * kBusyClients);
     CHECK(outcome.notice_ms < notice_ms_max);
 }
 
