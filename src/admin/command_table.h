@@ -19,7 +19,7 @@ struct Needs {
 enum class Argument : std::uint8_t {
     None,
     OptionalDatabase,
-    Node,  // host:port, or the host alone.
+    Node,       // host:port, or the host alone.
     Anything,   // Whatever follows is passed over.
     Statement,  // [ON database], then all the rest of the query, as it is.
 };
