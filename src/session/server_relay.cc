@@ -18,6 +18,12 @@ constexpr std::uint32_t kWholeBytesMax = 1U << 20;
 // PostgreSQL builds no message over 1 GiB (MaxAllocSize).
 constexpr std::uint32_t kLengthMax = 0x3fffffff;
 
+// A command after which a part of its message may have come to stay.
+bool has_committed(std::string_view command_tag) {
+    return command_tag == "COMMIT" || command_tag == "CALL" || command_tag == "DO" ||
+           command_tag == "PREPARE TRANSACTION";
+}
+
 bool must_be_whole(Byte tag) {
     return tag == 'Z' || tag == 'C' || tag == 'E' || tag == 'S';
 }
@@ -330,6 +336,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::command_complete(ByteView bo
     server.copy_in_ = false;
     const Verdict verdict = for_asker();
     end_refusals();
+    if (has_committed(*command_tag)) server.note_may_commit(true);
     if (!command_tag->empty() && (command_tag->front() == 'D' || command_tag->front() == 'R')) {
         command_effects(*command_tag, entry);
     }
@@ -361,7 +368,8 @@ ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView bo
     const auto status = wire::read_parameter_status(body);
     if (!status) return violation("a malformed ParameterStatus");
     const bool is_ours = !server.answers_.empty() && for_asker() == Verdict::Swallow;
-    if (same_parameter_name(status->name, "in_hot_standby")) {
+    const bool is_role = same_parameter_name(status->name, "in_hot_standby");
+    if (is_role) {
         const bool is_standby = status->value == "on";
         news.role_reported = news.role_reported || is_standby != server.is_standby_;
         server.is_standby_ = is_standby;
@@ -376,7 +384,6 @@ ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView bo
         news.parameters_changed = true;
     }
     // What pgweir's own statement has set is no news to the client; the node's role is.
-    const bool is_role = same_parameter_name(status->name, "in_hot_standby");
     if ((is_ours && !is_role) || client == nullptr) return Verdict::Swallow;
     client->parameter_reported(status->name, status->value);
     return Verdict::Pass;

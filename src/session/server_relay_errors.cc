@@ -90,7 +90,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::settle_doubt(wire::Transacti
         return Verdict::Swallow;
     }
     Bytes out;
-    if (server.is_standby_) {
+    // What has committed before, in the same message, is not to be run again.
+    const bool had_no_effect = status != wire::TransactionStatus::Idle || !server.may_commit();
+    if (server.is_standby_ && had_no_effect) {
         // The session or the transaction was not read-only by its own will: the node is.
         wire::append(out, {.reason = status == wire::TransactionStatus::Idle
                                          ? wire::RefusalReason::WriteRefused

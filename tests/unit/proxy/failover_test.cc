@@ -80,6 +80,19 @@ struct Settled {
         world.heard(alice);
     }
 
+    // Alice's, on "one".
+    void open_transaction() {
+        world.say(alice, client::query("begin"));
+        world.asked(on_one);
+        world.answer(on_one, server::complete("BEGIN") + server::ready('T'));
+        world.heard(alice);
+    }
+    ClientId open_console() {
+        const ClientId root = world.connect("root", "pgweir");
+        world.heard_text(root);
+        return root;
+    }
+
     ByHand world;
     ClientId alice;
     ServerId on_one;
@@ -128,10 +141,7 @@ TEST_CASE("what could write to the old primary is closed before the new one is w
 
 TEST_CASE("of two primaries on one timeline neither keeps a server") {
     Settled s;
-    s.world.say(s.alice, client::query("begin"));
-    s.world.asked(s.on_one);
-    s.world.answer(s.on_one, server::complete("BEGIN") + server::ready('T'));
-    s.world.heard(s.alice);
+    s.open_transaction();
     see(s.world, kTwo, {.timeline = 1});
     CHECK(s.world.is_server_closed(s.on_one));
     s.world.say(s.alice, client::query("commit"));
@@ -197,12 +207,8 @@ TEST_CASE("who waits for a primary is served in the order of arrival, in growing
 
 TEST_CASE("SWITCHOVER holds writes back, empties the primary, and ends with another one") {
     Settled s;
-    const ClientId root = s.world.connect("root", "pgweir");
-    s.world.heard_text(root);
-    s.world.say(s.alice, client::query("begin"));
-    s.world.asked(s.on_one);
-    s.world.answer(s.on_one, server::complete("BEGIN") + server::ready('T'));
-    s.world.heard(s.alice);
+    const ClientId root = s.open_console();
+    s.open_transaction();
     s.world.say(root, client::query("switchover"));
     CHECK(s.world.heard_text(root).empty());
     // What is open may go on to its end; what is new waits.
@@ -227,8 +233,7 @@ TEST_CASE("SWITCHOVER holds writes back, empties the primary, and ends with anot
 
 TEST_CASE("RESUME calls a switchover off") {
     Settled s;
-    const ClientId root = s.world.connect("root", "pgweir");
-    s.world.heard_text(root);
+    const ClientId root = s.open_console();
     s.world.say(root, client::query("switchover"));
     CHECK(has(s.world.asked(s.on_one), "X"));
     s.world.tell(ServerClosed{s.on_one, "end of file"});
@@ -245,12 +250,8 @@ TEST_CASE("RESUME calls a switchover off") {
 
 TEST_CASE("a drained node loses its servers, the busy ones at drain_timeout") {
     Settled s("drain_timeout = \"2s\"\n");
-    const ClientId root = s.world.connect("root", "pgweir");
-    s.world.heard_text(root);
-    s.world.say(s.alice, client::query("begin"));
-    s.world.asked(s.on_one);
-    s.world.answer(s.on_one, server::complete("BEGIN") + server::ready('T'));
-    s.world.heard(s.alice);
+    const ClientId root = s.open_console();
+    s.open_transaction();
     s.world.say(root, client::query("drain one:5432"));
     s.world.pass(Duration::milliseconds(1900));
     CHECK(s.world.heard_text(root).empty());
@@ -268,8 +269,7 @@ TEST_CASE("a drained node loses its servers, the busy ones at drain_timeout") {
 
 TEST_CASE("a drained standby keeps no warm server, and gets one again") {
     Settled s;
-    const ClientId root = s.world.connect("root", "pgweir");
-    s.world.heard_text(root);
+    const ClientId root = s.open_console();
     s.world.say(root, client::query("drain two"));
     CHECK(has(s.world.asked(s.on_two), "X"));
     s.world.tell(ServerClosed{s.on_two, "end of file"});
@@ -358,6 +358,12 @@ TEST_CASE("a write of which more than a refusal is known never runs twice") {
         s.world.tell(ServerClosed{s.on_one, "reset"});
         CHECK(has(s.world.heard(s.alice), "08007"));
     }
+    SUBCASE("a part of it has committed") {
+        s.world.say(s.alice, client::query("insert into t values (1); commit; select write()"));
+        s.world.answer(s.on_one, server::complete("INSERT 0 1") + server::complete("COMMIT") +
+                                     kDemoted + server::ready());
+        CHECK(s.world.heard(s.alice) == "C(INSERT 0 1) C(COMMIT) E(ERROR,25006) Z(I)");
+    }
     SUBCASE("its first statement succeeded") {
         s.world.say(s.alice, client::query("insert into t values (1); insert into t values (2)"));
         s.world.answer(s.on_one, server::complete("INSERT 0 1"));
@@ -369,12 +375,24 @@ TEST_CASE("a write of which more than a refusal is known never runs twice") {
     CHECK_FALSE(has(s.world.asked(s.on_two), "insert"));
 }
 
+TEST_CASE("a read that waits for a node that has failed two looks runs elsewhere") {
+    Demoted s;
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    see(s.world, kTwo, {.in_recovery = true});
+    s.world.say(bob, client::query("select 1"));
+    REQUIRE(has(s.world.asked(s.on_two), "Q(select 1)"));
+    lose(s.world, kTwo);
+    CHECK(s.world.is_server_closed(s.on_two));
+    CHECK(has(s.world.asked(s.on_one), "Q(select 1)"));
+    CHECK(s.world.heard(bob) == "");
+}
+
 TEST_CASE("SHOW EVENTS tells what happened to the nodes") {
     Settled s;
     lose(s.world, kOne);
     see(s.world, kTwo, {.timeline = 2});
-    const ClientId root = s.world.connect("root", "pgweir");
-    s.world.heard_text(root);
+    const ClientId root = s.open_console();
     s.world.say(root, client::query("show events"));
     const std::string told = s.world.heard_text(root);
     CHECK(has(told, "one:5432 is no longer the primary, and none is"));
