@@ -127,7 +127,10 @@ TEST_CASE("a switchover that was announced costs no error") {
         CHECK(console("switchover trio") == "");
         node.stop(Node::Stop::Fast);
     });
-    for (const Outcome& each : outcomes) CHECK(each.errors() == 0);
+    for (const Outcome& each : outcomes) {
+        CHECK(each.errors() == 0);
+        CHECK(each.verdict.lost_places == 0);
+    }
 }
 
 TEST_CASE("a primary that waits for its sessions to end can stop, and nobody hears an error") {
@@ -136,7 +139,10 @@ TEST_CASE("a primary that waits for its sessions to end can stop, and nobody hea
         // Looks over new connections find it out within some ten seconds.
         CHECK(node.stops());
     });
-    for (const Outcome& each : outcomes) CHECK(each.errors() == 0);
+    for (const Outcome& each : outcomes) {
+        CHECK(each.errors() == 0);
+        CHECK(each.verdict.lost_places == 0);
+    }
 }
 
 TEST_CASE("every node restarts in turn, drained before, and nobody hears an error") {
@@ -164,6 +170,7 @@ TEST_CASE("every node restarts in turn, drained before, and nobody hears an erro
     MESSAGE(told(verdict));
     check_honest(verdict);
     CHECK(verdict.errors.empty());
+    CHECK(verdict.lost_places == 0);
     CHECK(verdict.missing == 0);
     trio().rebuild(before);
 }

@@ -109,7 +109,12 @@ std::chrono::milliseconds Workload::take_longest_read() {
 
 // --- Clients ------------------------------------------------------------------------------------
 
-void Workload::note_error(const std::string& sqlstate) {
+void Workload::note_error(const Answer& answer) {
+    const std::string& sqlstate = answer.sqlstate;
+    if (answer.message.find("may have been lost in a failover") != std::string::npos) {
+        ++lost_places_;
+        return;
+    }
     ++errors_[sqlstate];
     if (!is_honest(sqlstate)) problems_ += "an error that should not be: " + sqlstate + "\n";
 }
@@ -123,7 +128,7 @@ void Workload::note_write(const Answer& answer, const Answer& inserted, Clock::t
         ++writes_;
         return;
     }
-    note_error(answer.sqlstate);
+    note_error(answer);
     if (answer.sqlstate != "08007") refused_.insert(entry);
 }
 
@@ -208,7 +213,7 @@ void Workload::note_read(const Answer& answer, Clock::duration took, int reader)
         ++places_[answer.value()];
         return;
     }
-    note_error(answer.sqlstate);
+    note_error(answer);
     ++read_errors_[answer.sqlstate];
 }
 
@@ -227,6 +232,7 @@ void Workload::stay_idle(const Target& target) {
 
 Workload::Verdict Workload::judge(const Target& node) {
     Verdict verdict{.errors = errors_,
+                    .lost_places = lost_places_,
                     .read_errors = read_errors_,
                     .acknowledged = static_cast<int>(acknowledged_.size()),
                     .lost_clients = lost_clients_,

@@ -45,7 +45,8 @@ class Workload {
 
     // --- After stop().
     struct Verdict {
-        std::map<std::string, int> errors;       // Of all, by SQLSTATE.
+        std::map<std::string, int> errors;       // Of all, by SQLSTATE; but for
+        int lost_places = 0;                     // "What this session has seen may have been lost".
         std::map<std::string, int> read_errors;  // Of reads in autocommit.
         int acknowledged = 0;
         int missing = 0;                                             // Acknowledged, and not there.
@@ -79,7 +80,7 @@ class Workload {
                     Entry entry);
     void count_by_time(Verdict& verdict, const std::set<Entry>& there);
     void note_read(const Answer& answer, Clock::duration took, int reader);
-    void note_error(const std::string& sqlstate);
+    void note_error(const Answer& answer);
     void lose_client(const std::string& who, Connection& client);
     template <typename Act>
     void run(Act act);
@@ -91,6 +92,7 @@ class Workload {
     std::vector<Acknowledgement> acknowledged_;  // In the order of their answers.
     std::set<Entry> refused_;
     std::map<std::string, int> errors_;
+    int lost_places_ = 0;
     std::map<std::string, int> read_errors_;
     std::map<std::string, int> places_;                  // Of reads.
     std::map<int, Clock::time_point> unanswered_reads_;  // By reader.
