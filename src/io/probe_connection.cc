@@ -17,8 +17,8 @@ constexpr int kBinary = 1;
 constexpr Duration kControlLifetime = Duration::seconds(1);
 constexpr std::size_t kReasonBytesMax = 500;
 
-// libpq's errors have a line for each address, each with indented advice that is for people.
-// Of "FATAL:  57P03: the database system is starting up", taken out of it; empty if there is none.
+// The SQLSTATE of "FATAL:  57P03: the database system is starting up", taken out of it; empty if
+// there is none.
 std::string take_sqlstate(std::string& message) {
     constexpr std::size_t kLength = 5;
     const auto is_code = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
@@ -35,6 +35,7 @@ std::string take_sqlstate(std::string& message) {
     return {};
 }
 
+// libpq's errors have a line for each address, each with indented advice that is for people.
 std::string one_line(std::string_view text) {
     std::string line;
     while (!text.empty() && line.size() < kReasonBytesMax) {

@@ -10,7 +10,6 @@ namespace pgweir::proxy {
 
 namespace {
 
-constexpr WorkerIndex kObserver = 0;
 // What SHOW EVENTS shows of each cluster.
 constexpr std::size_t kEventsKept = 200;
 

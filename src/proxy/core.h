@@ -283,6 +283,8 @@ class Core {
     void note_retry(Client& client, const Server& server);
     bool spends_retry(ClusterEntry& entry);
     void refuse_routed(Client& client, wire::Refusal refusal);
+    // No node could serve it within that option's time.
+    void refuse_late(Client& client, std::string option, Duration waited);
     std::string why_no_node(const Tenant& tenant) const;
 
     // --- failover.cc

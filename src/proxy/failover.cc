@@ -9,7 +9,6 @@
 //   WritersClosed               →   counts, until all workers have said so
 //   writer_changed()            ←   WriterChanged
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "proxy/core.h"
@@ -19,7 +18,6 @@ namespace pgweir::proxy {
 
 namespace {
 
-constexpr WorkerIndex kObserver = 0;
 // A node that was just promoted is not met with everybody at once.
 constexpr std::size_t kBatchFirst = 16;
 constexpr Duration kBatchPause = Duration::milliseconds(5);
@@ -184,11 +182,7 @@ bool Core::hold_for_writer(Client& client) {
     const Instant deadline = deadline_after(client.routed_at, wait_max);
     client.is_next = false;
     if (deadline <= now_) {
-        refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
-                               .subject = tenant.database,
-                               .option = "failover_timeout",
-                               .limit = text(wait_max),
-                               .detail = why_no_node(tenant)});
+        refuse_late(client, "failover_timeout", wait_max);
         return false;
     }
     const std::uint64_t waiters_max = settings_->cluster.max_failover_waiters();

@@ -164,11 +164,7 @@ bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise)
         return acquire_routed(client);
     }
     if (deadline <= now_) {
-        refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
-                               .subject = tenant.database,
-                               .option = lacks_primary ? "failover_timeout" : "query_wait_timeout",
-                               .limit = text(wait_max),
-                               .detail = why_no_node(tenant)});
+        refuse_late(client, lacks_primary ? "failover_timeout" : "query_wait_timeout", wait_max);
         return false;
     }
     client.is_waiting = true;
@@ -191,6 +187,15 @@ std::string Core::why_no_node(const Tenant& tenant) const {
         if (!node.detail.empty()) why += " (" + node.detail + ")";
     }
     return why;
+}
+
+void Core::refuse_late(Client& client, std::string option, Duration waited) {
+    const Tenant& tenant = *client.tenant;
+    refuse_routed(client, {.reason = wire::RefusalReason::NoNode,
+                           .subject = tenant.database,
+                           .option = std::move(option),
+                           .limit = text(waited),
+                           .detail = why_no_node(tenant)});
 }
 
 // At the end of the event: the unit may stand in the bytes that are being handed on just now.

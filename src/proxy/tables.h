@@ -31,6 +31,8 @@
 
 namespace pgweir::proxy {
 
+// The worker that observes all clusters.
+inline constexpr WorkerIndex kObserver = 0;
 // A pool that gave up a server for others does not open one for so long.
 inline constexpr Duration kYieldTime = Duration::milliseconds(50);
 
