@@ -69,11 +69,12 @@ bool Freshness::is_of_other_cluster(const ClusterView& view) const {
 Freshness::Answer Freshness::compare(const ClusterView& view, const NodeView& node) const {
     if (!lsn_) return Answer::Fresh;
     if (is_of_other_cluster(view)) return Answer::OtherHistory;
-    const History history = view.history_of(needed());
+    const Position place = part_of(view);
+    const History history = view.history_of(place);
     if (history == History::Future) return view.is_blind ? Answer::Fresh : Answer::Behind;
     if (history != History::Within) return Answer::OtherHistory;
     if (node.id == view.primary) return Answer::Fresh;
-    const bool has_it = node.timeline == view.timeline && node.lsn >= lsn_;
+    const bool has_it = node.timeline == view.timeline && node.lsn >= place.lsn;
     return has_it ? Answer::Fresh : Answer::Behind;
 }
 
@@ -88,7 +89,8 @@ void Freshness::resolve(const ClusterView& view) {
     const NodeView* last = view.find(node_);
     if (last == nullptr || can_tell_no_more(*last)) return move_to_primary(view);
     if (const Sample* sample = sample_that_counts(view, *last)) {
-        merge(view, sample->place);
+        const Lsn acknowledged = sample->acknowledged ? sample->acknowledged : sample->place.lsn;
+        merge(view, sample->place, acknowledged);
         system_id_low_ = low_half(view.system_id);
         ended_at_ = Instant::never();
         return;
@@ -118,19 +120,35 @@ void Freshness::move_to_primary(const ClusterView& view) {
     ended_at_ = std::max(ended_at_, primary->role_since);
 }
 
+// Of what is needed, the part that the cluster's history has, if nobody was told of the rest.
+Position Freshness::part_of(const ClusterView& view) const {
+    const bool has_rest = acknowledged_ < lsn_;
+    if (!has_rest || view.history_of(needed()) == History::Within) return needed();
+    return view.history_of(acknowledged()) == History::Within ? acknowledged() : needed();
+}
+
 // Both are needed. A place that is lost stays what is needed, so that it is told.
-void Freshness::merge(const ClusterView& view, Position place) {
-    Position lower = needed();
-    Position higher = place;
-    if (lower.timeline > higher.timeline) std::swap(lower, higher);
-    const bool is_common =
-        lower.timeline == higher.timeline || view.history_of(lower) == History::Within;
-    const bool is_future = view.history_of(higher) == History::Future;
-    Position both = lower;
-    if (!lower.lsn || is_future) both = higher;
-    if (is_common) both = {std::max(lower.lsn, higher.lsn), higher.timeline};
-    lsn_ = both.lsn;
-    timeline_ = both.timeline;
+void Freshness::merge(const ClusterView& view, Position place, Lsn acknowledged) {
+    struct Known {
+        Position place;
+        Lsn acknowledged;
+    };
+    const Position mine = part_of(view);
+    Known lower{mine, std::min(acknowledged_, mine.lsn)};
+    Known higher{place, acknowledged};
+    if (lower.place.timeline > higher.place.timeline) std::swap(lower, higher);
+    const bool is_common = lower.place.timeline == higher.place.timeline ||
+                           view.history_of(lower.place) == History::Within;
+    const bool is_future = view.history_of(higher.place) == History::Future;
+    Known both = lower;
+    if (!lower.place.lsn || is_future) both = higher;
+    if (is_common) {
+        both = {{std::max(lower.place.lsn, higher.place.lsn), higher.place.timeline},
+                std::max(lower.acknowledged, higher.acknowledged)};
+    }
+    lsn_ = both.place.lsn;
+    timeline_ = both.place.timeline;
+    acknowledged_ = both.acknowledged;
 }
 
 std::optional<std::string> Freshness::token(const ClusterView& view) {
@@ -150,7 +168,7 @@ TokenAnswer Freshness::set_token(std::string_view text, const ClusterView& view)
     if (is_known && low_half(token->system_id) != low_half(view.system_id)) {
         return TokenAnswer::OtherCluster;
     }
-    merge(view, token->place);
+    merge(view, token->place, token->place.lsn);
     if (token->system_id != 0) system_id_low_ = low_half(token->system_id);
     return TokenAnswer::Accepted;
 }

@@ -42,7 +42,9 @@ void NodeState::learn_answer(const Observation& seen) {
     evidence_at = seen.started_at;
     evidence_end = seen.ended_at;
     // The look that finds a new incarnation says nothing about units that ended on the old one.
-    if ((is_first || !is_new) && seen.lsn) samples.add({seen.started_at, {lsn, timeline}});
+    if ((is_first || !is_new) && seen.lsn) {
+        samples.add({seen.started_at, {lsn, timeline}, std::min(lsn, seen.acknowledged)});
+    }
 }
 
 // An LSN that goes back tells a restart, too: within an incarnation it never does.

@@ -18,6 +18,8 @@ enum Column {
     FileName,
     Received,
     StartedAt,
+    Written,
+    WrittenBy,
     Checkpoint,
     SystemId,
     kColumns
@@ -34,14 +36,24 @@ pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END,
 CASE WHEN role.in_recovery THEN
 (SELECT receiver.received_tli FROM pg_catalog.pg_stat_wal_receiver AS receiver) END,
 pg_catalog.pg_postmaster_start_time(),
+writers.written,
+writers.who,
 )";
 constexpr const char* kControl = R"(CASE WHEN role.in_recovery THEN
 (SELECT control.timeline_id FROM pg_catalog.pg_control_checkpoint() AS control) END,
 (SELECT control.system_identifier FROM pg_catalog.pg_control_system() AS control)
 )";
 constexpr const char* kNoControl = "NULL::pg_catalog.int4, NULL::pg_catalog.int8\n";
+// A role that may not know the state of replication is told NULL.
 constexpr const char* kRole =
-    "FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) AS role";
+    R"(FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) AS role
+CROSS JOIN LATERAL
+(SELECT pg_catalog.max(sender.write_lsn) AS written,
+pg_catalog.sum(sender.pid::pg_catalog.int8 OPERATOR(pg_catalog.*) sender.pid)::pg_catalog.int8
+AS who
+FROM pg_catalog.pg_stat_get_wal_senders() AS sender
+WHERE NOT role.in_recovery
+AND sender.sync_state OPERATOR(pg_catalog.=) ANY ('{sync,quorum}'::pg_catalog.text[])) AS writers)";
 
 // From 1970-01-01 to 2000-01-01, where PostgreSQL's time begins.
 constexpr std::int64_t kUnixToPostgresql = std::int64_t{10957} * 86400 * 1'000'000;
@@ -95,6 +107,8 @@ bool read_answer(const PGresult* answer, ProbeMemory& memory, cluster::Observati
         static_cast<std::uint32_t>(number_or_null(answer, Received, 4, is_well_formed));
     const auto checkpoint =
         static_cast<std::uint32_t>(number_or_null(answer, Checkpoint, 4, is_well_formed));
+    const cluster::Lsn written{number_or_null(answer, Written, 8, is_well_formed)};
+    const std::uint64_t writers = number_or_null(answer, WrittenBy, 8, is_well_formed);
     const std::uint64_t system_id = number_or_null(answer, SystemId, 8, is_well_formed);
     const std::uint64_t started_us = number_or_null(answer, StartedAt, 8, is_well_formed);
     if (!is_well_formed) return false;
@@ -102,6 +116,9 @@ bool read_answer(const PGresult* answer, ProbeMemory& memory, cluster::Observati
     if (started_us != 0) {
         seen.started_unix_us = static_cast<std::int64_t>(started_us) + kUnixToPostgresql;
     }
+    // What one of them acknowledged that has gone since is not among what the others have written.
+    if (writers != 0 && writers == memory.synchronous) seen.acknowledged = written;
+    memory.synchronous = writers;
     if (system_id != 0) memory.system_id = system_id;
     seen.system_id = memory.system_id;
     memory.timeline = std::max(

@@ -24,6 +24,7 @@ std::string text(ProbeQuestion question);
 struct ProbeMemory {
     std::uint64_t system_id = 0;
     std::uint32_t timeline = 0;
+    std::uint64_t synchronous = 0;  // Tells sets of synchronous standbys apart; 0: there are none.
     // Nothing is known yet, or a standby doesn't tell this role which timeline it receives.
     bool wants_control = true;
 };

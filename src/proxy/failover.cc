@@ -144,7 +144,7 @@ void Core::count_lost_places(ClusterEntry& entry) {
     cluster::Position furthest;
     clients_.for_each([&](ClientId, const Client& client) {
         if (client.tenant == nullptr || client.tenant->cluster != &entry) return;
-        const cluster::Position place = client.freshness.needed();
+        const cluster::Position place = client.freshness.acknowledged();
         if (!place.lsn || entry.view->history_of(place) != cluster::History::Lost) return;
         ++sessions;
         if (place.lsn > furthest.lsn) furthest = place;

@@ -51,6 +51,9 @@ constexpr bool is_fenced(Trouble trouble) {
 struct Sample {
     Instant started_at;
     Position place;
+    // On a primary with synchronous standbys: all that it had acknowledged when the look started
+    // lies before this, which is not beyond `place`. Null: nothing less than `place` is known.
+    Lsn acknowledged = {};
 };
 
 struct NodeView {

@@ -18,8 +18,9 @@
 // it (ClusterView::history_of). A place beyond is told as OtherHistory: in an asynchronous failover
 // it may be lost, and nobody shall find that out by a silent stale read. What is known of that
 // point is a bound from looks before the promotion, so OtherHistory may be told of a place that was
-// not lost; never the other way round. A session whose place nobody ever sampled is served by the
-// new primary without a word.
+// not lost; never the other way round. With synchronous standbys a place is no further than they
+// have written (Sample::acknowledged): what they don't have nobody was told of. A session whose
+// place nobody ever sampled is served by the new primary without a word.
 #pragma once
 
 #include <cstdint>
@@ -64,9 +65,11 @@ class Freshness {
     NodeId wants_sample_of() const { return ended_at_.is_never() ? NodeId{} : node_; }
     Instant wants_sample_since() const { return ended_at_; }
     NodeId last_node() const { return node_; }
-    // What is known to be needed. After OtherHistory, history_of() of it says whether it is lost
-    // for certain.
+    // What is known to be needed: where the last node was, or more.
     Position needed() const { return {lsn_, timeline_}; }
+    // All that the session was told of lies before this; the rest up to needed() is work that
+    // others had under way. If it is not part of the cluster's history, something is lost.
+    Position acknowledged() const { return {acknowledged_, timeline_}; }
 
     // The token as text for SHOW pgweir.token ("7301558473093292123:1:16/B374D848": system
     // identifier, timeline, LSN), or nullopt while its sample is missing. A session that has seen
@@ -85,15 +88,18 @@ class Freshness {
     void resolve(const ClusterView& view);
     const Sample* sample_that_counts(const ClusterView& view, const NodeView& last) const;
     void move_to_primary(const ClusterView& view);
-    void merge(const ClusterView& view, Position place);
+    Position part_of(const ClusterView& view) const;
+    // `acknowledged`: of `place`, and not beyond it.
+    void merge(const ClusterView& view, Position place, Lsn acknowledged);
 
     NodeId node_;                          // Of the last unit; null: none ended yet.
     Instant ended_at_ = Instant::never();  // Of that unit; never: nothing of it is missing below.
-    Lsn lsn_;                              // What is known to be needed.
+    Lsn lsn_;                              // What is known to be needed,
+    Lsn acknowledged_;                     // and what of it somebody was told of.
     std::uint32_t timeline_ = 0;
     std::uint32_t system_id_low_ = 0;  // Of the cluster that this is a place of; 0: not known.
 };
 
-static_assert(sizeof(Freshness) <= 32, "every client has one");
+static_assert(sizeof(Freshness) <= 40, "every client has one");
 
 }  // namespace pgweir::cluster

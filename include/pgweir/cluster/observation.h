@@ -43,6 +43,9 @@ struct Observation {
     // Of a primary: pg_last_wal_replay_lsn(), where its recovery has ended; null if it began
     // without one. If it was a standby in this life, its timeline left the other one exactly here.
     Lsn recovery_ended_at = {};
+    // Of a primary with synchronous standbys: the furthest that one of them has written. Whatever
+    // the primary has acknowledged lies before it. Null: there are none, or nobody knows.
+    Lsn acknowledged = {};
     std::uint32_t wal_block_size = 8192;  // SHOW wal_block_size; see reached().
 
     bool answered() const { return failure.empty(); }

@@ -95,6 +95,68 @@ TEST_CASE("a later unit does not lose what an earlier one needs") {
     CHECK(s.ask(kTwo) == Answer::Fresh);
 }
 
+TEST_CASE("what synchronous standbys had not written nobody was told of") {
+    Session s;
+    s.begin(100);
+    s.unit(kOne);
+    // Others write: the primary is ahead of what it has acknowledged.
+    s.answer(kOne, {.in_recovery = false, .lsn = 300, .acknowledged = 200});
+    // As long as that primary lives, reads see what it had.
+    s.standby(kTwo, 250);
+    CHECK(s.ask(kTwo) == Answer::Behind);
+    s.standby(kTwo, 260);
+    std::uint64_t ended_at = 0;
+    SUBCASE("the new timeline has it") {
+        ended_at = 260;
+    }
+    SUBCASE("the new timeline has no more than that") {
+        ended_at = 200;
+    }
+    SUBCASE("the new timeline lacks some of it") {
+        ended_at = 199;
+    }
+    s.answer(kTwo,
+             {.in_recovery = false, .lsn = 400, .timeline = 2, .recovery_ended_at = ended_at});
+    const bool is_lost = ended_at < 200;
+    CHECK((s.ask(kTwo) == Answer::OtherHistory) == is_lost);
+    const bool counts_as_lost = s.view().history_of(s.freshness.acknowledged()) == History::Lost;
+    CHECK(counts_as_lost == is_lost);
+    if (is_lost) return;
+    // The next standby of the new timeline has to have what was acknowledged.
+    s.standby(kThree, 199, 2);
+    CHECK(s.ask(kThree) == Answer::Behind);
+    s.standby(kThree, 260, 2);
+    CHECK(s.ask(kThree) == Answer::Fresh);
+    s.unit(kTwo);
+    s.answer(kTwo, {.in_recovery = false, .lsn = 500, .timeline = 2});
+    CHECK(s.ask(kThree) == Answer::Behind);
+    CHECK(s.freshness.needed().lsn == Lsn{500});
+    CHECK(s.freshness.acknowledged().lsn == Lsn{500});
+}
+
+TEST_CASE("a place that a standby told, or that was handed on, is needed as a whole") {
+    Session s;
+    s.begin(100);
+    s.unit(kOne);
+    s.answer(kOne, {.in_recovery = false, .lsn = 300, .acknowledged = 200});
+    SUBCASE("read on a standby") {
+        s.standby(kTwo, 300);
+        REQUIRE(s.ask(kTwo) == Answer::Fresh);
+        s.unit(kTwo);
+        s.standby(kTwo, 301);
+        REQUIRE(s.ask(kThree) == Answer::Behind);
+        CHECK(s.freshness.acknowledged().lsn == Lsn{301});
+    }
+    SUBCASE("a token") {
+        REQUIRE(s.ask(kTwo) == Answer::Behind);
+        CHECK(s.freshness.acknowledged().lsn == Lsn{200});
+        const auto token = s.freshness.token(s.view());
+        REQUIRE(token);
+        CHECK(s.freshness.set_token(*token, s.view()) == TokenAnswer::Accepted);
+        CHECK(s.freshness.acknowledged().lsn == Lsn{300});
+    }
+}
+
 TEST_CASE("an idle session finds a sample of its own age, however often nodes are sampled") {
     Session s;
     s.begin(100);

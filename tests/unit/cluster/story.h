@@ -37,6 +37,7 @@ struct Tells {
     ProbeOver over = ProbeOver::Open;
     std::int64_t took_us = 200;
     std::uint64_t recovery_ended_at = 0;
+    std::uint64_t acknowledged = 0;
 };
 
 struct Story {
@@ -61,6 +62,7 @@ struct Story {
         seen.lsn = Lsn{tells.lsn};
         seen.started_unix_us = tells.started;
         seen.recovery_ended_at = Lsn{tells.recovery_ended_at};
+        seen.acknowledged = Lsn{tells.acknowledged};
         cluster.observe(node, seen, now);
     }
     void primary(NodeId node, std::uint64_t lsn, std::uint32_t timeline = 1) {

@@ -91,7 +91,8 @@ std::string answer_of(const FakeRow& row) {
     return answer_with({std::string(1, row.in_recovery ? '\1' : '\0'), bytes_of(row.lsn),
                         bytes_of(row.recovery_end), row.file_name, bytes_of(row.received),
                         number(static_cast<std::uint64_t>(row.started_us), 8),
-                        bytes_of(row.checkpoint), bytes_of(row.system_id)});
+                        bytes_of(row.written), bytes_of(row.writers), bytes_of(row.checkpoint),
+                        bytes_of(row.system_id)});
 }
 
 FakePostgresql::FakePostgresql() {

@@ -24,6 +24,8 @@ struct FakeRow {
     std::optional<std::uint32_t> checkpoint = std::nullopt;
     std::optional<std::uint64_t> system_id = 7'000'000'000'000'000'001;
     std::optional<std::uint64_t> recovery_end = std::nullopt;
+    std::optional<std::uint64_t> written = std::nullopt;  // By synchronous standbys,
+    std::optional<std::uint64_t> writers = std::nullopt;  // and by which.
 };
 
 // ErrorResponse, with the severity that PostgreSQL gives to programs.

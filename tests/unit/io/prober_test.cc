@@ -87,6 +87,19 @@ TEST_CASE_FIXTURE(ProberFixture, "a promotion is seen by the next look, with the
     CHECK(server.connections.size() == 1);
 }
 
+TEST_CASE_FIXTURE(ProberFixture, "what synchronous standbys have written counts while they stay") {
+    server.row = {.written = 0x16B374D000, .writers = 5};
+    CHECK_FALSE(look().acknowledged);
+    server.row = {.written = 0x16B374D100, .writers = 5};
+    CHECK(look().acknowledged.value == 0x16B374D100);
+    // What one of them has acknowledged that is gone, the other one may not have.
+    server.row = {.written = 0x16B374D200, .writers = 6};
+    CHECK_FALSE(look().acknowledged);
+    CHECK(look().acknowledged.value == 0x16B374D200);
+    server.row = {};
+    CHECK_FALSE(look().acknowledged);
+}
+
 TEST_CASE_FIXTURE(ProberFixture, "where the control file may not be read, the rest is asked") {
     server.instead = error_response("ERROR", "42501", "permission denied") + ready_for_query();
     server.refused_part = "pg_control_";
@@ -125,7 +138,8 @@ TEST_CASE_FIXTURE(ProberFixture,
         server.instead = answer_with({"one", "two"}) + ready_for_query();
     }
     SUBCASE("numbers of another size") {
-        server.instead = answer_with({"1", "2", "3", "4", "5", "6", "7"}) + ready_for_query();
+        server.instead =
+            answer_with({"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}) + ready_for_query();
     }
     SUBCASE("no message at all") {
         server.instead = "HTTP/1.1 400 Bad Request";
