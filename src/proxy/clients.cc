@@ -105,7 +105,10 @@ bool Core::pump(Client& client, ByteView bytes, session::Source source, std::siz
         stats.client_parses += step.client_parses;
         stats.server_parses += step.server_parses;
         stats.binds += step.binds;
-        if (owed_nothing && !server->session->answers().empty()) client.query_at = now_;
+        if (owed_nothing && !server->session->answers().empty()) {
+            client.query_at = now_;
+            if (server->pool->node) watch_node();
+        }
         switch (step.need) {
             case session::Need::More:
                 return true;
@@ -228,6 +231,7 @@ void Core::end_lease(Client& client, Server& server) {
     server.client = ClientId{};
     if (server.pool->node) end_routed_lease(client, server);
     pause_server(server, false);
+    client.losses = 0;
     if (client.session != nullptr) {
         client.session->end_lease();
         if (!client.session->input().empty()) to_pump_.push_back(client.id);

@@ -269,27 +269,11 @@ void Core::take_standing(PoolEntry& pool, const cluster::NodeView& node) {
     pool.is_warm = node.role == cluster::Role::Standby && node.trouble == cluster::Trouble::None;
 }
 
-// Two looks in a row have failed: reads that wait for the node, with nothing of an answer yet, run
-// elsewhere.
-void Core::take_back_reads(const PoolEntry& pool) {
-    std::vector<ServerId> silent;
-    servers_.for_each([&](ServerId id, const Server& server) {
-        if (server.pool != &pool || server.phase != Server::Phase::Leased || !server.client) return;
-        const session::Replay& replay = server.session->replay();
-        if (replay.survives_loss() && replay.holds()) silent.push_back(id);
-    });
-    for (ServerId id : silent) {
-        if (Server* server = servers_.find(id)) {
-            drop_server(*server, "its node does not answer", CloseMode::Abort);
-        }
-    }
-}
-
 void Core::take_node(ClusterEntry& entry, PoolEntry& pool, const cluster::ClusterView* before) {
     const cluster::NodeView* node = entry.view->find(pool.node);
     const cluster::NodeView* was = before != nullptr ? before->find(pool.node) : nullptr;
     if (node != nullptr) take_standing(pool, *node);
-    if (node != nullptr && node->failures > 1) take_back_reads(pool);
+    if (node != nullptr && node->failures > 1) take_back_reads(entry, pool.node);
     if (pool.pool.waiting() == 0) return;
     // Who waits for a server of a node that has come into trouble finds another one.
     const bool has_changed = node == nullptr || was == nullptr || node->trouble != was->trouble ||

@@ -143,7 +143,7 @@ void Core::finish_event() {
 Instant Core::next_deadline() {
     return std::min({client_timers_.next(), server_timers_.next(), pool_timers_.next(),
                      drain_deadline_, stats_deadline_, clusters_deadline_, failover_deadline_,
-                     route_timers_.next()});
+                     silence_deadline_, route_timers_.next()});
 }
 
 void Core::on_woken() {
@@ -168,6 +168,7 @@ void Core::on_woken() {
         view_waiter_goes_on(client->id);
     }
     if (now_ >= failover_deadline_) failover_timer();
+    if (now_ >= silence_deadline_) silence_timer();
     while (const auto key = pool_timers_.expire(now_)) {
         auto found = pools_by_id_.find(*key);
         if (found != pools_by_id_.end()) pool_timer(*found->second);

@@ -14,6 +14,7 @@
 //   clusters.cc     nodes: looks at them, views of them, who waits for one
 //   routing.cc      where a client's unit runs; reads that run again elsewhere
 //   failover.cc     another primary: who is closed before it is written to, who waits for it
+//   silence.cc      nodes that owe answers and say nothing
 //   own_commands.cc SET, RESET and SHOW of pgweir's own parameters
 //   console.cc      the console and its answers
 //   console_nodes.cc  of these, those about nodes and routes
@@ -253,7 +254,6 @@ class Core {
     void suspect(const PoolEntry& entry, cluster::Suspicion why);
     void suspect(ClusterEntry& entry, NodeId node, cluster::Suspicion why);
     void wait_for_view(ClusterEntry& entry, ClientId id);
-    void take_back_reads(const PoolEntry& pool);
     static void take_standing(PoolEntry& pool, const cluster::NodeView& node);
     // What has changed for the pools of a node.
     void take_node(ClusterEntry& entry, PoolEntry& pool, const cluster::ClusterView* before);
@@ -306,6 +306,14 @@ class Core {
     void empty_nodes(ClusterEntry& entry);
     void close_late(ClusterEntry& entry);
     void failover_timer();
+
+    // --- silence.cc
+    struct Silence;
+    // Something is asked of a server of a cluster's node.
+    void watch_node();
+    std::vector<Silence> silences();
+    void silence_timer();
+    void take_back_reads(const ClusterEntry& cluster, NodeId node);
 
     // --- own_commands.cc
     std::size_t carry_out_own(Client& client, ByteView bytes);
@@ -412,6 +420,7 @@ class Core {
     std::uint64_t last_node_ = 0;
     Instant clusters_deadline_ = Instant::never();
     Instant failover_deadline_ = Instant::never();  // A line moves on, or a drained node is late.
+    Instant silence_deadline_ = Instant::never();   // Never: no node owes an answer.
     Instant hint_logged_at_{};
     TimerQueue route_timers_;  // Clients that wait for another view.
 

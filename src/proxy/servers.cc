@@ -14,6 +14,8 @@ namespace {
 constexpr Duration kGoodbyeTimeout = Duration::seconds(5);
 // A stalled client goes on when its server owes no more than this.
 constexpr std::size_t kAnswersResume = 1024;
+// Reads run again elsewhere after so many losses in a row.
+constexpr std::uint8_t kLossesMax = 2;
 
 }  // namespace
 
@@ -47,6 +49,7 @@ void Core::server_bytes(ServerId id, ByteView bytes) {
 }
 
 void Core::leased_bytes(Server& server, ByteView bytes) {
+    server.heard_at = now_;
     Client* client = server.client ? clients_.find(server.client) : nullptr;
     if (server.session->is_raw()) {
         if (client != nullptr) effects_->send(client->id, bytes);
@@ -387,7 +390,11 @@ void Core::forget_server(Server& server, const std::string& reason) {
             // Units before the one that is lost were answered on this node.
             if (entry.node) end_routed_lease(*client, *record);
             client->routed_at = Instant{};
-            if (record->session->replay().survives_loss()) note_retry(*client, *record);
+            if (record->session->replay().survives_loss()) {
+                note_retry(*client, *record);
+                // One that brings down whatever runs it must not go through all nodes.
+                if (++client->losses > kLossesMax) record->session->replay().pass_on();
+            }
             if (!client->session->server_lost(*record->session, entry.pool.key().text(),
                                               *effects_)) {
                 close_client(*client, CloseMode::Abort, "its server was lost in a message");

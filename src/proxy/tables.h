@@ -228,6 +228,7 @@ struct Client {
     bool waits_to_move = false;
     bool is_held = false;        // In the line for a writer; else, if it waits, for another view.
     bool is_next = false;        // It has stood in that line, and may pass it.
+    std::uint8_t losses = 0;     // Servers in a row that were lost with its reads.
     std::uint8_t fallbacks = 0;  // Reads in a row that the primary has served for a standby.
 };
 
@@ -264,6 +265,7 @@ struct Server {
     Instant opened_at;
     Instant logged_in_at;
     Instant used_at;
+    Instant heard_at;  // The last bytes from it.
     Instant expires;
 };
 

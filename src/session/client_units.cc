@@ -257,17 +257,20 @@ ClientSession::Relay::Begun ClientSession::Relay::send_unit(ByteView bytes, IsFi
     const bool in_block = client.block_ == Block::Open || server->is_in_transaction();
     Replay& replay = server->replay();
     // On a standby nothing can be written: whatever a function does there, it can be done again.
-    const auto kind = server->is_standby() ? Replay::Kind::Reads : Replay::Kind::Refusals;
+    const bool may_repeat = server->is_standby() || (facts.may_repeat && !client.is_bound_);
+    const bool joins_refusals = replay.is_active() && replay.kind() == Replay::Kind::Refusals;
+    const auto kind = may_repeat && !joins_refusals ? Replay::Kind::Reads : Replay::Kind::Refusals;
     const bool fits_kind = kind == Replay::Kind::Reads
                                ? facts.only_reads
                                : !facts.has_begin && !facts.has_end && replay.has_room(facts.bytes);
-    const bool follows = replay.is_active() && replay.kind() == kind;
+    const bool follows = replay.is_active() && (replay.kind() == kind || !server->is_standby());
     const bool may_be_taken_back = fits_kind && facts.is_whole && !facts.leaves_state &&
                                    !in_block && facts.bytes <= Replay::kCopyBytesMax &&
                                    facts.bytes <= bytes.size() &&
                                    (follows || (is_first == IsFirst::Yes && !replay.is_active()));
     if (may_be_taken_back) {
         if (!replay.has_room(facts.bytes)) return {.go = false, .taken = stall()};
+        if (follows && kind == Replay::Kind::Refusals) replay.weaken();
         replay.add(bytes.first(facts.bytes), kind);
     } else {
         server->stop_replay(client.id_, effects);

@@ -182,6 +182,7 @@ class BatchJudge {
         }
         ++executed_count_;
         executed_ = *known;
+        calls_own_function_ = calls_own_function_ || known->verdict.calls_own_function;
         run(*known);
     }
 
@@ -209,11 +210,12 @@ class BatchJudge {
         if (executed_count_ == 0) {
             // Statements that are only prepared are so where they will run, if that is clear.
             facts.is_read = parsed_count_ == 0 || (parsed_count_ == 1 && parsed_.verdict.is_read);
-            facts.only_reads = true;
+            facts.only_reads = facts.may_repeat = true;
             unit_.reason = facts.is_read ? sql::Reason::None : parsed_.verdict.reason;
             return;
         }
         facts.only_reads = writes_because_ == sql::Reason::None && !controls_;
+        facts.may_repeat = facts.only_reads && !calls_own_function_;
         facts.is_read = writes_because_ == sql::Reason::None && (!controls_ || is_read_only_block_);
         unit_.reason = writes_because_;
         if (!facts.is_read && writes_because_ == sql::Reason::None) {
@@ -237,6 +239,7 @@ class BatchJudge {
     std::size_t executed_count_ = 0;
     sql::Reason writes_because_ = sql::Reason::None;
     bool has_hints_ = false;
+    bool calls_own_function_ = false;
     bool controls_ = false;  // Begins, ends or changes a transaction.
     bool is_read_only_block_ = false;
     bool is_strange_ = false;
@@ -251,7 +254,8 @@ Unit judge_query(ByteView bytes, const UnitContext& context) {
     unit.facts = {.bytes = static_cast<std::uint32_t>(size),
                   .is_whole = true,
                   .is_read = verdict.is_read,
-                  .only_reads = verdict.is_read};
+                  .only_reads = verdict.is_read,
+                  .may_repeat = verdict.is_read && !verdict.calls_own_function};
     add(verdict, unit.text, context, unit.facts);
     unit.reason = verdict.reason;
     unit.hints = verdict.hints;

@@ -48,6 +48,7 @@ void Judgement::judge_function(std::string_view name, std::string_view call) {
     if (!catalog_) return unknown_function(name, call);
     switch (catalog_->function(name)) {
         case Standing::Harmless:
+            if (!is_built_in_function(name)) verdict.calls_own_function = true;
             return;
         case Standing::Unsafe:
             return unsafe_function(name, call);

@@ -6,8 +6,10 @@
 // Only whole units outside of a transaction are copied, and only while all that is in flight are
 // such units, of one kind: what is taken back is always everything from one unit on.
 //
-//   Kind::Reads     on a standby: nothing can have been written there. They run again if the server
-//                   refuses them or is lost.
+//   Kind::Reads     on a standby, where nothing can have been written; on the primary only of what
+//   is
+//                   known to write nothing. They run again if the server is lost, or if a standby
+//                   refuses them.
 //   Kind::Refusals  on the primary: they may have had an effect, unless the node says that it is
 //                   none any more (25006). They run again in that case only.
 //
@@ -45,6 +47,9 @@ class Replay {
 
     // A unit is sent. REQUIRES: everything in flight was added, and is of this kind.
     void add(ByteView unit, Kind kind);
+    // Something that may have an effect is sent behind reads on the primary: from now on none of
+    // them outlives a loss. REQUIRES: is_active().
+    void weaken() { kind_ = Kind::Refusals; }
     // It was not sent after all. REQUIRES: it was added last, and nothing has come since.
     void remove_last();
     // ReadyForQuery of the front unit: its copy goes, the next answer is held.

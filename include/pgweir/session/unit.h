@@ -38,10 +38,11 @@ struct SplitRules {
 struct UnitFacts {
     std::uint32_t bytes = 0;  // If it is whole.
     bool is_whole = false;
-    bool is_read = false;       // A standby may serve it.
-    bool only_reads = false;    // It may run twice; not if it begins or ends a transaction.
-    bool has_begin = false;     // A transaction may be open behind it, though none was before.
-    bool has_end = false;       // A transaction may have ended behind it.
+    bool is_read = false;     // A standby may serve it.
+    bool only_reads = false;  // A standby may run it twice; not if it begins or ends a transaction.
+    bool may_repeat = false;  // As that, on the primary, too.
+    bool has_begin = false;   // A transaction may be open behind it, though none was before.
+    bool has_end = false;     // A transaction may have ended behind it.
     bool leaves_state = false;  // Beyond what a plain SET does.
     bool may_change_schema = false;
 };

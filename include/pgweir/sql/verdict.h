@@ -83,18 +83,21 @@ struct Verdict {
     // Contains a command that may begin or end a transaction beside other statements, or inside a
     // procedure: BEGIN, COMMIT, … in a text of several, CALL, DO. What the transaction's status is
     // afterwards is the server's to say.
-    bool may_change_transaction = false;
+    bool may_change_transaction : 1 = false;
     // Leaves state in the session that does not follow a client to another server: SET of a
     // parameter (whether PostgreSQL reports it is for the session to know), PREPARE, LISTEN, LOAD,
     // temporary tables, WITH HOLD cursors, session advisory locks, currval, DO, CALL, set_config, …
-    bool leaves_state = false;
+    bool leaves_state : 1 = false;
     // Of leaves_state, no more than SET, SET SESSION or RESET of one parameter (not ALL).
     // Only of a text of one statement.
-    bool is_plain_set = false;
+    bool is_plain_set : 1 = false;
     // DISCARD ALL: nothing is left behind.
-    bool discards_state = false;
+    bool discards_state : 1 = false;
+    // Of a read: it calls a function by name that is not one of PostgreSQL's own. A standby keeps
+    // it from writing, whatever its volatility is declared to be; on the primary nothing does.
+    bool calls_own_function : 1 = false;
     // May change what the catalog says of functions, views, operators and relations.
-    bool may_change_schema = false;
+    bool may_change_schema : 1 = false;
     OwnCommand own = OwnCommand::None;
     Hints hints;
 };

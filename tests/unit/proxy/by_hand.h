@@ -2,6 +2,7 @@
 // A Proxy driven by hand: the test plays its clients, its servers and its clock.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -101,6 +102,10 @@ class ByHand {
     proxy::Proxy& proxy() { return proxy_; }
     EffectList& effects() { return effects_; }
     std::vector<std::string>& log() { return log_; }
+    // Looks at that node that were ordered so far.
+    std::size_t looks_at(NodeId node) const {
+        return static_cast<std::size_t>(std::count(looks_.begin(), looks_.end(), node));
+    }
 
     static Bytes take(Peer& peer) { return std::exchange(peer.heard, {}); }
 
@@ -126,6 +131,8 @@ class ByHand {
                 clients_.at(pause->client).is_paused = true;
             } else if (auto* resume = std::get_if<ResumeClient>(&effect)) {
                 clients_.at(resume->client).is_paused = false;
+            } else if (auto* look = std::get_if<LookAtNode>(&effect)) {
+                looks_.push_back(look->node);
             } else if (auto* line = std::get_if<WriteLog>(&effect)) {
                 log_.push_back(line->text);
             }
@@ -145,6 +152,7 @@ class ByHand {
     std::map<ServerId, std::string> hosts_;
     std::vector<ServerId> opened_;
     std::vector<std::string> log_;
+    std::vector<NodeId> looks_;
 };
 
 }  // namespace pgweir::testing

@@ -53,16 +53,19 @@ void see(ByHand& world, NodeId node, Tells tells) {
     world.tell(NodeObserved{node, std::move(seen)});
 }
 
+void fail_look(ByHand& world, NodeId node, cluster::ProbeOver over) {
+    world.pass(Duration::milliseconds(1));
+    cluster::Observation seen;
+    seen.started_at = world.now();
+    seen.ended_at = world.now();
+    seen.over = over;
+    seen.failure = "connection refused";
+    world.tell(NodeObserved{node, std::move(seen)});
+}
+
 void lose(ByHand& world, NodeId node) {
-    for (int i = 0; i < 2; ++i) {
-        world.pass(Duration::milliseconds(1));
-        cluster::Observation seen;
-        seen.started_at = world.now();
-        seen.ended_at = world.now();
-        seen.over = i == 0 ? cluster::ProbeOver::Open : cluster::ProbeOver::New;
-        seen.failure = "connection refused";
-        world.tell(NodeObserved{node, std::move(seen)});
-    }
+    fail_look(world, node, cluster::ProbeOver::Open);
+    fail_look(world, node, cluster::ProbeOver::New);
 }
 
 // "one" is the primary, "two" its standby, and both have a server of alice's.
@@ -386,6 +389,68 @@ TEST_CASE("a read that waits for a node that has failed two looks runs elsewhere
     CHECK(s.world.is_server_closed(s.on_two));
     CHECK(has(s.world.asked(s.on_one), "Q(select 1)"));
     CHECK(s.world.heard(bob) == "");
+}
+
+TEST_CASE("a node that owes an answer and is silent is looked at before its time") {
+    Demoted s;
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    see(s.world, kOne, {});
+    see(s.world, kTwo, {.in_recovery = true});
+    s.world.say(bob, client::query("select 1"));
+    REQUIRE(has(s.world.asked(s.on_two), "Q(select 1)"));
+    const std::size_t looks = s.world.looks_at(kTwo);
+    SUBCASE("and serves no more") {
+        s.world.pass(Duration::milliseconds(110));
+        CHECK(s.world.looks_at(kTwo) > looks);
+        fail_look(s.world, kTwo, cluster::ProbeOver::Open);
+        CHECK_FALSE(s.world.is_server_closed(s.on_two));
+        s.world.pass(Duration::milliseconds(150));
+        CHECK(s.world.is_server_closed(s.on_two));
+        CHECK(has(s.world.asked(s.on_one), "Q(select 1)"));
+    }
+    SUBCASE("but it only takes its time: ever more seldom") {
+        std::size_t asked = 0;
+        for (int i = 0; i < 90; ++i) {
+            s.world.pass(Duration::milliseconds(10));
+            if (s.world.looks_at(kTwo) == looks + asked) continue;
+            asked = s.world.looks_at(kTwo) - looks;
+            see(s.world, kTwo, {.in_recovery = true});
+        }
+        CHECK(asked >= 3);
+        CHECK(asked <= 7);
+        s.world.answer(s.on_two, server::columns() + server::row() + server::complete("SELECT 1") +
+                                     server::ready());
+        CHECK(has(s.world.heard(bob), "C(SELECT 1) Z(I)"));
+        // Nothing is owed: no timer is left of it.
+        s.world.pass(Duration::milliseconds(100));
+        CHECK(s.world.proxy().next_deadline() > s.world.now() + Duration::milliseconds(50));
+    }
+    CHECK(s.world.heard(bob) == "");
+}
+
+TEST_CASE("a read that brings down whatever runs it does not go through all nodes") {
+    Demoted s;
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    s.world.say(bob, client::query("select 1"));
+    int runs = 0;
+    std::size_t known = s.world.opened().size();
+    for (int i = 0; i < 20; ++i) {
+        see(s.world, kOne, {});
+        see(s.world, kTwo, {.in_recovery = true});
+        for (; known < s.world.opened().size(); ++known) s.world.log_in(s.world.opened()[known]);
+        for (std::size_t at = 0; at < known; ++at) {
+            const ServerId id = s.world.opened()[at];
+            const std::string asked = s.world.asked(id);
+            if (!has(asked, "Q(select 1)")) continue;
+            ++runs;
+            s.world.tell(ServerClosed{id, "end of file"});
+        }
+    }
+    CHECK(runs == 3);
+    CHECK(has(s.world.heard(bob), "E(ERROR,08006) Z(I)"));
+    CHECK_FALSE(s.world.is_closed(bob));
 }
 
 TEST_CASE("SHOW EVENTS tells what happened to the nodes") {

@@ -18,6 +18,7 @@ const std::shared_ptr<const sql::Catalog>& catalog() {
     static const auto kCatalog = std::make_shared<const sql::Catalog>(
         1, std::vector<sql::Catalog::Row>{{.kind = 'r', .name = "t", .is_harmless = true},
                                           {.kind = 'f', .name = "count", .is_harmless = true},
+                                          {.kind = 'f', .name = "own", .is_harmless = true},
                                           {.kind = 'o', .name = "=", .is_harmless = true}});
     return kCatalog;
 }
@@ -259,14 +260,58 @@ TEST_CASE_FIXTURE(Split,
     CHECK(to_string(talk.client.input().view()) == to_string(ByteView(c::query("SELECT 2"))));
 }
 
-TEST_CASE_FIXTURE(Split, "on the primary nothing is taken back") {
+TEST_CASE_FIXTURE(Split, "a read whose primary is lost runs again, too") {
+    to_primary();
+    SUBCASE("simple") {
+        talk.client_says(c::query("SELECT count(*) FROM t"));
+    }
+    SUBCASE("extended") {
+        talk.client_says(batch("SELECT count(*) FROM t"));
+    }
+    SUBCASE("behind a read") {
+        talk.client_says(c::query("SELECT 1") + c::query("SELECT count(*) FROM t"));
+        talk.server_says(answer());
+        CHECK(talk.heard() == "T D C(SELECT 1) Z(I)");
+    }
+    talk.server_says(talk.asked().starts_with("P") ? s::parsed() + s::bound() : s::columns());
+    CHECK(talk.lose_server());
+    CHECK(talk.heard() == "");
+    CHECK_FALSE(talk.client.input().empty());
+}
+
+TEST_CASE_FIXTURE(Split, "what may have had an effect on the primary does not run again") {
+    to_primary();
+    SUBCASE("a write") {
+        talk.client_says(c::query("DELETE FROM t"));
+    }
+    SUBCASE("a function of one's own, whatever it is declared to be") {
+        talk.client_says(c::query("SELECT own()"));
+    }
+    SUBCASE("the same, in a batch") {
+        talk.client_says(batch("SELECT own()"));
+    }
+    SUBCASE("a write behind a read") {
+        talk.client_says(c::query("SELECT 1") + c::query("DELETE FROM t"));
+    }
+    SUBCASE("a read behind a write") {
+        talk.client_says(c::query("DELETE FROM t") + c::query("SELECT 1"));
+    }
+    SUBCASE("a read of a session with state on its server") {
+        talk.client_says(c::query("SET statement_timeout = 5"));
+        talk.server_says(s::complete("SET") + s::ready());
+        CHECK(talk.heard() == "C(SET) Z(I)");
+        talk.client_says(c::query("SELECT 1"));
+    }
+    CHECK(talk.lose_server());
+    CHECK(talk.heard().starts_with("E(ERROR,08007) Z(I)"));
+    CHECK(talk.client.input().empty());
+}
+
+TEST_CASE_FIXTURE(Split, "the primary's own errors are the client's to hear") {
     to_primary();
     talk.client_says(c::query("SELECT 1"));
-    talk.server_says(s::columns());
-    // Its beginning is held: the node might say that it is none any more.
-    CHECK(talk.heard() == "");
-    CHECK(talk.lose_server());
-    CHECK(talk.heard() == "T E(ERROR,08007) Z(I)");
+    talk.server_says(s::error("40001") + s::ready());
+    CHECK(talk.heard() == "E(ERROR,40001) Z(I)");
 }
 
 // --- State and wishes ---------------------------------------------------------------------------
