@@ -21,11 +21,22 @@ constexpr Duration kRetryPeriod = Duration::seconds(1);
 constexpr std::uint64_t kRetriesAlways = 10;
 // Between complaints about hints.
 constexpr Duration kHintPause = Duration::seconds(1);
-// Reads that the primary serves in a row before one waits to move to a standby, and for how long.
+// Reads that the primary serves in a row before one waits to move to a standby. It waits for so
+// many looks at the primary (one may be under way that began too early), within these bounds.
 constexpr std::uint8_t kFallbacksInRow = 3;
-constexpr Duration kMoveWait = Duration::milliseconds(5);
+constexpr std::int64_t kMoveLooks = 3;
+constexpr Duration kMoveWaitMin = Duration::milliseconds(5);
+constexpr Duration kMoveWaitMax = Duration::milliseconds(100);
 // How long a token waits for its sample.
 constexpr Duration kSampleWait = Duration::seconds(1);
+
+// On a busy machine looks take long, and a session whose wait is shorter never gets away from the
+// primary.
+Duration move_wait(const cluster::ClusterView& view) {
+    const cluster::NodeView* primary = view.find(view.primary);
+    const Duration usual = primary != nullptr ? primary->round_trip : Duration{};
+    return std::clamp(usual * kMoveLooks, kMoveWaitMin, kMoveWaitMax);
+}
 
 }  // namespace
 
@@ -156,7 +167,9 @@ bool Core::wait_for_node(Client& client, route::Reason reason, NodeId otherwise)
     if (otherwise) {
         Duration patience =
             reason == route::Reason::NoSample ? kSampleWait : tenant.config.replica_wait;
-        if (client.waits_to_move) patience = std::max(tenant.config.replica_wait, kMoveWait);
+        if (client.waits_to_move) {
+            patience = std::max(tenant.config.replica_wait, move_wait(*tenant.cluster->view));
+        }
         deadline = std::min(deadline, client.routed_at + patience);
     }
     if (deadline <= now_ && otherwise) {

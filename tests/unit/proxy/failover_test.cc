@@ -38,12 +38,14 @@ constexpr NodeId kTwo{2};
 struct Tells {
     bool in_recovery = false;
     std::uint32_t timeline = 1;
+    Duration took = {};
 };
 
 void see(ByHand& world, NodeId node, Tells tells) {
     world.pass(Duration::milliseconds(1));
     cluster::Observation seen;
     seen.started_at = world.now();
+    world.pass(tells.took);
     seen.ended_at = world.now();
     seen.in_recovery = tells.in_recovery;
     seen.system_id = 7;
@@ -427,6 +429,31 @@ TEST_CASE("a node that owes an answer and is silent is looked at before its time
         CHECK(s.world.proxy().next_deadline() > s.world.now() + Duration::milliseconds(50));
     }
     CHECK(s.world.heard(bob) == "");
+}
+
+TEST_CASE("a session that reads without a pause leaves the primary, however long looks take") {
+    Demoted s;
+    const Duration took = Duration::milliseconds(20);
+    for (int i = 0; i < 10; ++i) see(s.world, kOne, {.took = took});
+    fail_look(s.world, kTwo, cluster::ProbeOver::Open);
+    const ClientId bob = s.world.connect();
+    s.world.heard(bob);
+    const Said answer =
+        server::columns() + server::row() + server::complete("SELECT 1") + server::ready();
+    s.world.say(bob, client::query("select 1"));
+    s.world.answer(s.on_one, answer);
+    see(s.world, kTwo, {.in_recovery = true});
+    int on_one = 0;
+    for (int i = 0; i < 20; ++i) {
+        s.world.asked(s.on_one);
+        s.world.say(bob, client::query("select 1"));
+        // A look that began before the last read ended says nothing of where that was.
+        if (s.world.asked(s.on_one).empty()) see(s.world, kOne, {.took = took});
+        if (has(s.world.asked(s.on_two), "Q(select 1)")) break;
+        ++on_one;
+        s.world.answer(s.on_one, answer);
+    }
+    CHECK(on_one < 5);
 }
 
 TEST_CASE("a read that brings down whatever runs it does not go through all nodes") {
