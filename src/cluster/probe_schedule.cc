@@ -64,7 +64,8 @@ ProbeOver ProbeSchedule::over_of(const Entry& entry, Instant now) const {
     return entry.new_at <= now ? ProbeOver::New : ProbeOver::Open;
 }
 
-// Doubled with each failure in a row, so that a node that has become slow is not lost for ever.
+// Doubled with each failure in a row, but for the look that makes certain of the first one: so a
+// node that has become slow is not lost for ever.
 Duration ProbeSchedule::timeout_of(const Entry& entry, ProbeOver over) const {
     const bool is_new = over == ProbeOver::New;
     const Duration usual = (is_new ? entry.fresh : entry.open).median();
@@ -72,7 +73,7 @@ Duration ProbeSchedule::timeout_of(const Entry& entry, ProbeOver over) const {
     const Duration floor = is_new ? kTimeoutMinNew : kTimeoutMin;
     const Duration patience = std::max(floor, usual * kPatience);
     return std::min(rules_.probe_timeout,
-                    patience * (std::int64_t{1} << std::min(entry.failures, 8)));
+                    patience * (std::int64_t{1} << std::clamp(entry.failures - 1, 0, 8)));
 }
 
 void ProbeSchedule::send(Entry& entry, Instant now, std::vector<ProbeOrder>& orders) {

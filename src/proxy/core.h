@@ -110,6 +110,9 @@ class Core {
     bool pump(Client& client, ByteView bytes, session::Source source, std::size_t& used);
     // The input that waited, again; after a lease was granted, say.
     void pump_held(Client& client);
+    // Its server has not answered all yet.
+    bool is_owed(const Client& client) const;
+    bool end_if_left(Client& client);
     void hold(ByteQueue& input, ByteView bytes);
     void release(ByteQueue& input, std::size_t used);
     bool must_hold(Client& client);
@@ -154,7 +157,8 @@ class Core {
     void abandon(Server& server, Client& client, wire::Refusal refusal);
     void pause_server(Server& server, bool pause);
     // A leased or cleaning server whose client has gone.
-    void orphan(Server& server, bool mid_frame);
+    enum class Farewell : std::uint8_t { None, Said };
+    void orphan(Server& server, bool mid_frame, Farewell farewell);
     void clean(Server& server);
     // Clean: to the pool, or closed.
     void park(Server& server);
@@ -230,6 +234,7 @@ class Core {
     void want_catalog(Tenant& tenant);
     void catalog_read(CatalogRead& reading, const std::string& failure);
     void schema_changed(const std::string& database);
+    void definitions_changed();
     void spread_catalog(const std::string& database, const sql::CatalogRef& catalog);
 
     // --- clusters.cc
@@ -303,6 +308,8 @@ class Core {
     void begin_line(ClusterEntry& entry);
     void move_line(ClusterEntry& entry);
     void warm_up(Tenant& tenant);
+    void watch_primary(ClusterEntry& entry);
+    void tell_primary_lost(ClusterEntry& entry);
     void empty_nodes(ClusterEntry& entry);
     void close_late(ClusterEntry& entry);
     void failover_timer();

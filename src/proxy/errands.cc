@@ -125,6 +125,13 @@ void Core::catalog_read(CatalogRead& reading, const std::string& failure) {
                    std::make_shared<const sql::Catalog>(generation, reading.take_rows()));
 }
 
+void Core::definitions_changed() {
+    statements_.begin_epoch();
+    for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
+        if (worker != parts_.worker) post(worker, std::make_unique<DefinitionsChanged>());
+    }
+}
+
 // This worker's own client changed something.
 void Core::schema_changed(const std::string& database) {
     spread_catalog(database, nullptr);

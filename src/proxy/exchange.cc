@@ -48,6 +48,8 @@ void Core::posted(Posted& event) {
     } else if (auto* suspected = dynamic_cast<NodeSuspected*>(message)) {
         auto found = clusters_.find(suspected->cluster);
         if (found != clusters_.end()) suspect(*found->second, suspected->node, suspected->why);
+    } else if (dynamic_cast<DefinitionsChanged*>(message) != nullptr) {
+        statements_.begin_epoch();
     } else if (auto* schema = dynamic_cast<SchemaChanged*>(message)) {
         auto found = catalogs_.find(schema->database);
         if (found != catalogs_.end()) spread_catalog(schema->database, nullptr);

@@ -71,6 +71,9 @@ struct SchemaChanged : Message {
     std::string database;
 };
 
+// What statements were prepared for may have changed.
+struct DefinitionsChanged : Message {};
+
 struct ShowWanted : Message {
     std::uint64_t ticket = 0;
     admin::AdminCommand command;

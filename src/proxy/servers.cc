@@ -14,8 +14,6 @@ namespace {
 constexpr Duration kGoodbyeTimeout = Duration::seconds(5);
 // A stalled client goes on when its server owes no more than this.
 constexpr std::size_t kAnswersResume = 1024;
-// Reads run again elsewhere after so many losses in a row.
-constexpr std::uint8_t kLossesMax = 2;
 
 }  // namespace
 
@@ -86,6 +84,7 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
         stats.query_us += static_cast<std::uint64_t>((now_ - client->query_at).us);
         client->ready_at = client->query_at = now_;
     }
+    if (news.definitions_changed) definitions_changed();
     if (news.role_reported) suspect(*server.pool, cluster::Suspicion::RoleReport);
     if (news.refused_unit && client != nullptr) return unit_refused(server, *client, news);
     if (news.closes_client && client != nullptr) {
@@ -118,6 +117,7 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
         if (server.session->is_ready()) parameters_tried(*client, server, false);
         return;
     }
+    if (client->is_leaving && end_if_left(*client)) return;
     const config::PoolMode mode = client->tenant->config.pool_mode;
     // A server that has begun to say something unasked keeps nobody waiting: see park().
     if (server.session->is_idle()) {
@@ -203,7 +203,7 @@ void Core::server_blocked(ServerId id, bool blocked) {
 
 // --- Cleaning ---------------------------------------------------------------------------------
 
-void Core::orphan(Server& server, bool mid_frame) {
+void Core::orphan(Server& server, bool mid_frame, Farewell farewell) {
     if (server.session == nullptr || server.is_one_use) {
         return drop_server(server, {}, CloseMode::Flush);
     }
@@ -218,8 +218,15 @@ void Core::orphan(Server& server, bool mid_frame) {
     session.replay().forget();
     server.phase = Server::Phase::Cleaning;
     server.clean_step = Server::CleanStep::Drain;
-    if (!session.answers().empty()) start_cancel(server, ClientId{}, ClientId{}, 0);
-    server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
+    const Duration patience = farewell == Farewell::Said
+                                  ? server.pool->tenant.config.query_timeout
+                                  : settings_->timeouts.server_clean_timeout();
+    const Instant deadline = deadline_after(now_, patience);
+    // Who said good-bye wanted what came before; who has just gone may have given it up.
+    if (farewell == Farewell::None && !session.answers().empty()) {
+        start_cancel(server, ClientId{}, ClientId{}, 0);
+    }
+    if (!deadline.is_never()) server_timers_.set(server.id.value, deadline);
     clean(server);
 }
 
@@ -228,6 +235,7 @@ void Core::clean(Server& server) {
     if (!session.is_quiet() || server.cancels > 0 || server.is_output_blocked) return;
     switch (server.clean_step) {
         case Server::CleanStep::Drain:
+            server_timers_.set(server.id.value, now_ + settings_->timeouts.server_clean_timeout());
             server.clean_step = Server::CleanStep::Rollback;
             if (session.status() != wire::TransactionStatus::Idle) {
                 return session.send_query("ROLLBACK", session::Asker::Settings, *effects_);

@@ -11,9 +11,8 @@ namespace pgweir::proxy {
 namespace {
 
 // How often it is asked who is silent, and from when on a node is looked at.
-constexpr Duration kCheckPeriod = Duration::milliseconds(50);
-// Reads are not left longer than this with a node that does not answer a look either.
-constexpr Duration kSilenceMax = Duration::milliseconds(200);
+constexpr Duration kCheckPeriod = Duration::milliseconds(25);
+constexpr Duration kSilenceMin = Duration::milliseconds(50);
 
 }  // namespace
 
@@ -59,22 +58,21 @@ void Core::silence_timer() {
         const cluster::NodeView* node = view != nullptr ? view->find(silence.node) : nullptr;
         if (node == nullptr || view->is_blind) continue;
         const Duration silent_for = now_ - std::max(silence.heard_at, silence.owed_since);
-        if (silent_for < kCheckPeriod) continue;
-        if (silent_for >= kSilenceMax && node->failures > 0) {
-            take_back_reads(*silence.cluster, silence.node);
-        } else if ((now_ - node->evidence_at) * 2 >= silent_for) {
-            // Ever more seldom, as long as the looks are answered.
-            want_look(*silence.cluster, silence.node);
-        }
+        // Ever more seldom, as long as the looks are answered.
+        const bool is_due = (now_ - node->evidence_at) * 2 >= silent_for;
+        if (silent_for >= kSilenceMin && is_due) want_look(*silence.cluster, silence.node);
     }
 }
 
-// A look has failed and reads wait for the node, with nothing of an answer yet: they run elsewhere.
+// Two looks in a row have failed, and reads wait for the node, with nothing of an answer yet: they
+// run elsewhere. Not for ever: who has been taken back often enough waits.
 void Core::take_back_reads(const ClusterEntry& cluster, NodeId node) {
     std::vector<ServerId> silent;
     servers_.for_each([&](ServerId id, const Server& server) {
         if (server.pool->tenant.cluster != &cluster || server.pool->node != node) return;
         if (server.phase != Server::Phase::Leased || !server.client) return;
+        const Client* client = clients_.find(server.client);
+        if (client == nullptr || client->losses >= kLossesMax) return;
         const session::Replay& replay = server.session->replay();
         if (replay.survives_loss() && replay.holds()) silent.push_back(id);
     });

@@ -35,6 +35,8 @@ namespace pgweir::proxy {
 inline constexpr WorkerIndex kObserver = 0;
 // A pool that gave up a server for others does not open one for so long.
 inline constexpr Duration kYieldTime = Duration::milliseconds(50);
+// Reads run again elsewhere after so many servers in a row that were lost with them.
+inline constexpr std::uint8_t kLossesMax = 2;
 
 struct PoolEntry;
 
@@ -87,6 +89,8 @@ struct ClusterEntry {
     std::deque<cluster::ClusterEvent> events;  // The last of them, for SHOW EVENTS.
     // The primary to come, the first view that called it so, and the workers that may still have a
     // server that could write elsewhere.
+    NodeAddress last_primary;  // Empty: nobody is to be told that it is lost.
+    Instant primary_lost_at = Instant::never();
     NodeId next_writer;
     std::uint64_t next_writer_version = 0;
     std::uint64_t workers_to_close = 0;
@@ -189,6 +193,7 @@ struct Client {
     bool is_waiting = false;  // In the line of `waits_in`, or (null) for another view.
     bool is_paused = false;   // We asked not to read it.
     bool is_blocked = false;  // It does not read.
+    bool is_leaving = false;  // It has said good-bye, and is owed answers.
     bool is_tls = false;
     bool is_unix = false;
     bool is_replication = false;

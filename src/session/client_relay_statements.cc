@@ -9,6 +9,7 @@
 #include "pgweir/wire/backend_messages.h"
 #include "pgweir/wire/frontend_messages.h"
 #include "session/client_relay.h"
+#include "session/words.h"
 
 namespace pgweir::session {
 
@@ -438,36 +439,12 @@ void ClientSession::Relay::fail_transaction() {
 }
 
 std::string deallocated_name(std::string_view text) {
-    static constexpr std::string_view kSpace = " \t\r\n\f\v";
-    auto lower = [](std::string_view word) {
-        std::string result(word);
-        for (char& c : result) {
-            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-        }
-        return result;
-    };
-    auto next = [&text]() -> std::string_view {
-        const std::size_t begin = text.find_first_not_of(kSpace);
-        if (begin == std::string_view::npos) return {};
-        text.remove_prefix(begin);
-        if (text[0] == '"') {
-            const std::size_t end = text.find('"', 1);
-            if (end == std::string_view::npos) return {};
-            const std::string_view word = text.substr(0, end + 1);
-            text.remove_prefix(end + 1);
-            return word;
-        }
-        const std::string_view word = text.substr(0, text.find_first_of(" \t\r\n\f\v;"));
-        text.remove_prefix(word.size());
-        return word;
-    };
-    if (lower(next()) != "deallocate") return {};
-    std::string_view name = next();
-    if (lower(name) == "prepare") name = next();
-    if (name.empty() || lower(name) == "all") return {};
-    if (text.find_first_not_of(" \t\r\n\f\v;") != std::string_view::npos) return {};
-    if (name.front() == '"') return std::string(name.substr(1, name.size() - 2));
-    return lower(name);
+    if (next_word(text) != "deallocate") return {};
+    Identifier name = next_identifier(text);
+    if (!name.is_quoted && name.text == "prepare") name = next_identifier(text);
+    if (!name.is_quoted && name.text == "all") return {};
+    skip_blanks(text);
+    return text.empty() ? name.text : std::string();
 }
 
 }  // namespace pgweir::session

@@ -14,6 +14,7 @@ ClientSession::ClientSession(ClientId id, const SessionRules& rules, StatementDi
       rules_(&rules),
       statement_directory_(&statements),
       parameter_directory_(&parameters),
+      login_(wanted),
       wanted_(std::move(wanted)) {}
 
 Step ClientSession::consume(ByteView bytes, Source source, ServerSession* server,
@@ -28,6 +29,7 @@ void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
     state_ = State::Leased;
     committed_ = wanted_;
     block_ = Block::None;
+    is_resetting_ = lacks_settings_ = false;
     if (server.parameters() != wanted_) bring_parameters(server, effects);
     if (deferred_ == nullptr) return;
     server.send_query(deferred_->sql, Asker::Settings, effects);
@@ -71,6 +73,23 @@ void ClientSession::parameter_reported(std::string_view name, std::string_view v
     ParameterSet changed = *wanted_;
     changed.put(name, value, true);
     wanted_ = parameter_directory_->intern(std::move(changed));
+}
+
+const Parameter* ClientSession::restored(std::string_view name, std::string_view value,
+                                         const ParameterSet& fresh) const {
+    if (!is_resetting_) return nullptr;
+    const Parameter* asked = login_->find(name);
+    const Parameter* own = fresh.find(name);
+    const bool is_back = asked != nullptr && own != nullptr && own->value == value;
+    return is_back && asked->value != value ? asked : nullptr;
+}
+
+void ClientSession::restore_settings(ServerSession& server, EffectList& effects) {
+    is_resetting_ = false;
+    const bool is_free = server.status() == wire::TransactionStatus::Idle && server.is_quiet();
+    if (!lacks_settings_ || !is_free || is_mid_frame()) return;
+    lacks_settings_ = false;
+    if (server.parameters() != wanted_) bring_parameters(server, effects);
 }
 
 void ClientSession::forget_statements() {

@@ -24,6 +24,12 @@ bool has_committed(std::string_view command_tag) {
            command_tag == "PREPARE TRANSACTION";
 }
 
+// What others have prepared may give another result from now on.
+bool changes_definitions(std::string_view command_tag) {
+    return command_tag.starts_with("ALTER ") || command_tag.starts_with("DROP ") ||
+           command_tag == "CREATE VIEW";
+}
+
 bool must_be_whole(Byte tag) {
     return tag == 'Z' || tag == 'C' || tag == 'E' || tag == 'S';
 }
@@ -340,6 +346,7 @@ ServerSession::Relay::Verdict ServerSession::Relay::command_complete(ByteView bo
     if (!command_tag->empty() && (command_tag->front() == 'D' || command_tag->front() == 'R')) {
         command_effects(*command_tag, entry);
     }
+    if (changes_definitions(*command_tag)) server.has_altered_ = news.definitions_changed = true;
     if (entry.kind == Expected::Execute) server.answers_.pop();
     return verdict;
 }
@@ -353,6 +360,7 @@ void ServerSession::Relay::command_effects(std::string_view command_tag, Expecta
             if (parameter.is_reported) reported.put(parameter.name, parameter.value, true);
         }
         server.facts_.parameters = server.parameter_directory_.intern(std::move(reported));
+        if (client != nullptr && entry.asker == Asker::Client) client->note_reset();
     }
     if (command_tag == "DISCARD ALL" || command_tag == "DEALLOCATE ALL") {
         server.statements_.clear();
@@ -385,6 +393,15 @@ ServerSession::Relay::Verdict ServerSession::Relay::parameter_status(ByteView bo
     }
     // What pgweir's own statement has set is no news to the client; the node's role is.
     if ((is_ours && !is_role) || client == nullptr) return Verdict::Swallow;
+    if (const Parameter* asked = client->restored(status->name, status->value, *server.fresh_)) {
+        const Parameter* told = client->wanted()->find(asked->name);
+        if (told != nullptr && told->value == asked->value) return Verdict::Swallow;
+        Bytes out;
+        wire::parameter_status(out, asked->name, asked->value);
+        send(effects.keep(out));
+        client->parameter_reported(asked->name, asked->value);
+        return Verdict::Swallow;
+    }
     client->parameter_reported(status->name, status->value);
     return Verdict::Pass;
 }
@@ -401,6 +418,10 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
     server.status_ = *status;
     server.copy_in_ = false;
     server.is_begin_sent_ = false;
+    if (server.has_altered_ && *status == wire::TransactionStatus::Idle) {
+        server.has_altered_ = false;
+        news.definitions_changed = true;
+    }
     if (!server.doubt_.empty() && settle_doubt(*status) == Verdict::Swallow) {
         end_answer();
         return Verdict::Swallow;
@@ -412,6 +433,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::ready_for_query(ByteView bod
     }
     end_answer();
     if (client != nullptr && *status == wire::TransactionStatus::Idle) client->note_idle();
+    if (client != nullptr && client->is_reset() && verdict == Verdict::Pass) {
+        client->restore_settings(server, effects);
+    }
     if (verdict == Verdict::Pass && client != nullptr && client->forbids_transactions() &&
         *status != wire::TransactionStatus::Idle) {
         news.opened_transaction = true;

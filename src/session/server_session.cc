@@ -14,7 +14,10 @@ namespace pgweir::session {
 
 ServerSession::ServerSession(ServerId id, ServerFacts facts,
                              ParameterDirectory& parameter_directory)
-    : id_(id), parameter_directory_(parameter_directory), facts_(std::move(facts)) {
+    : id_(id),
+      parameter_directory_(parameter_directory),
+      fresh_(facts.parameters),
+      facts_(std::move(facts)) {
     const Parameter* user = facts_.parameters->find("session_authorization");
     if (user != nullptr) login_authorization_ = user->value;
     const Parameter* standby = facts_.parameters->find("in_hot_standby");

@@ -94,7 +94,10 @@ StatementRef StatementDirectory::intern(ByteView definition) {
     const std::uint64_t hash = hash_(definition, seed_);
     auto [first, last] = statements_.equal_range(hash);
     for (auto it = first; it != last; ++it) {
-        if (it->second->definition_ == as_text(definition)) return StatementRef(it->second.get());
+        const Statement& known = *it->second;
+        if (known.epoch_ == epoch_ && known.definition_ == as_text(definition)) {
+            return StatementRef(it->second.get());
+        }
     }
     const std::uint64_t cost = definition.size() + kStatementOverhead;
     if (!may_add(cost)) return StatementRef();
@@ -102,6 +105,7 @@ StatementRef StatementDirectory::intern(ByteView definition) {
     statement->directory_ = this;
     statement->definition_ = to_string(definition);
     statement->hash_ = hash;
+    statement->epoch_ = epoch_;
     statement->may_commit_ = text_may_commit(statement->text());
     bytes_ += cost;
     auto placed = statements_.emplace(hash, std::move(statement));

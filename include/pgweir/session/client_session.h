@@ -153,6 +153,15 @@ class ClientSession {
     // Called by the server's relay.
     // DISCARD ALL: nothing is left on the server that would not follow.
     void note_discarded() { is_bound_ = false; }
+    // RESET, DISCARD ALL: what the login asked for holds again, whatever the server has by itself.
+    void note_reset() { is_resetting_ = lacks_settings_ = true; }
+    bool is_reset() const { return is_resetting_ || lacks_settings_; }
+    // The parameter as the login had it, if the server reports that a RESET has brought it back to
+    // `fresh`, what a server has that nobody has used; else null.
+    const Parameter* restored(std::string_view name, std::string_view value,
+                              const ParameterSet& fresh) const;
+    // ReadyForQuery: the server gets what it lacks, as soon as it can.
+    void restore_settings(ServerSession& server, EffectList& effects);
     void skip_to_sync() { skips_to_sync_ = true; }
     // ReadyForQuery idle: what was set until here stays.
     void note_idle() {
@@ -195,6 +204,8 @@ class ClientSession {
     bool streaming_to_server_ = false;
     bool is_bound_ = false;
     bool changed_schema_ = false;
+    bool is_resetting_ = false;    // Since a RESET, up to ReadyForQuery.
+    bool lacks_settings_ = false;  // The server has been reset, and has not got the login's again.
     bool is_unit_open_ = false;    // A part of a unit was sent.
     bool is_unit_routed_ = false;  // route_ and unit_ are of the unit at the front.
     // A transaction on a standby: all of it stays there.
@@ -210,6 +221,7 @@ class ClientSession {
     StatementRef unnamed_;
     std::unique_ptr<LostTransaction> lost_;
     std::unique_ptr<DeferredBegin> deferred_;
+    ParametersRef login_;  // What the session began with.
     ParametersRef wanted_;
     ParametersRef committed_;  // `wanted_` at the last ReadyForQuery idle; only during a lease.
 };

@@ -36,7 +36,9 @@ struct ServerNews {
     bool settings_failed = false;     // What pgweir put in front of the client's messages failed.
     bool opened_transaction = false;  // In statement mode; the client was not told.
     bool closes_client = false;       // The server ended the session for what this client did.
-    bool role_reported = false;       // in_hot_standby has changed.
+    bool definitions_changed =
+        false;                   // By ALTER, DROP and the like, or the end of their transaction.
+    bool role_reported = false;  // in_hot_standby has changed.
     // A standby refused the front unit, of whose answer the client has seen nothing: it runs again
     // elsewhere. The answers still owed are nobody's.
     bool refused_unit = false;
@@ -163,6 +165,7 @@ class ServerSession {
     ServerId id_;
     ParameterDirectory& parameter_directory_;
     std::string login_authorization_;
+    ParametersRef fresh_;  // What it has by itself.
     // Changes with every event.
     ServerFacts facts_;
     AnswerQueue answers_;
@@ -178,6 +181,7 @@ class ServerSession {
     bool is_foreign_ = false;
     bool is_begin_sent_ = false;
     bool is_standby_ = false;
+    bool has_altered_ = false;  // ALTER, DROP and the like, in the transaction that is open.
     wire::TransactionStatus status_ = wire::TransactionStatus::Idle;
     ServerStatements statements_;
     StatementRef unnamed_;

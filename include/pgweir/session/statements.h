@@ -58,6 +58,7 @@ class Statement {
     std::string definition_;
     std::uint64_t hash_ = 0;
     std::uint32_t references_ = 0;
+    std::uint32_t epoch_ = 0;
     bool may_commit_ = true;
     mutable Judged judged_;
     mutable sql::Verdict verdict_;
@@ -115,6 +116,10 @@ class StatementDirectory {
     StatementRef intern(ByteView definition);
     // A statement that equals no other.
     static StatementRef opaque();
+    // What relations and types are may have changed: who prepares a text from now on gets a plan
+    // of its own, and not one that no longer fits its result (0A000) because of those who prepared
+    // it before.
+    void begin_epoch() { ++epoch_; }
 
     std::uint64_t bytes() const { return bytes_; }
     std::size_t size() const { return statements_.size(); }
@@ -133,6 +138,7 @@ class StatementDirectory {
     std::uint64_t seed_;
     HashFunction hash_;
     std::uint64_t bytes_ = 0;
+    std::uint32_t epoch_ = 0;
     std::unordered_multimap<std::uint64_t, std::unique_ptr<Statement>> statements_;
 };
 

@@ -185,6 +185,49 @@ TEST_CASE("a client that leaves in a transaction has it rolled back before anybo
     CHECK(world.heard(bob) == "T D C(SELECT 1) Z(I)");
 }
 
+TEST_CASE("what was sent before a good-bye is done, and answered if there is somebody left") {
+    Ready world;
+    const auto closed = server::complete("INSERT 0 1") + server::ready();
+    bool is_gone = false;
+    SUBCASE("outside of a transaction") {}
+    SUBCASE("and the connection is closed at once") {
+        is_gone = true;
+    }
+    SUBCASE("in a transaction, which ends with it") {
+        world.say(world.alice, client::query("BEGIN"));
+        world.answer(world.one, server::complete("BEGIN") + server::ready('T'));
+        world.heard(world.alice);
+        world.asked(world.one);
+        world.say(world.alice, client::query("INSERT") + client::query("COMMIT") +
+                                   testing::message('X') + client::query("ignored"));
+        CHECK(world.asked(world.one) == "Q(INSERT) Q(COMMIT)");
+        world.answer(world.one, server::complete("INSERT 0 1") + server::ready('T'));
+        CHECK_FALSE(world.is_closed(world.alice));
+        world.answer(world.one, server::complete("COMMIT") + server::ready());
+        CHECK(world.heard(world.alice) == "C(INSERT 0 1) Z(T) C(COMMIT) Z(I)");
+        CHECK(world.is_closed(world.alice));
+        CHECK(world.opened().size() == 1);
+        return;
+    }
+    world.say(world.alice, client::query("INSERT") + testing::message('X'));
+    CHECK(world.asked(world.one) == "Q(INSERT)");
+    if (is_gone) world.tell(ClientClosed{world.alice, "end of file"});
+    // No cancel request, no deadline of pgweir's own.
+    world.pass(Duration::seconds(100));
+    CHECK(world.opened().size() == 1);
+    CHECK_FALSE(world.is_server_closed(world.one));
+    world.answer(world.one, closed);
+    if (!is_gone) {
+        CHECK(world.heard(world.alice) == "C(INSERT 0 1) Z(I)");
+        CHECK(world.is_closed(world.alice));
+    }
+    // The server is somebody else's now.
+    const ClientId bob = world.connect();
+    world.heard(bob);
+    world.say(bob, client::query("SELECT 1"));
+    CHECK(world.asked(world.one) == "Q(SELECT 1)");
+}
+
 TEST_CASE("an idle server that speaks is closed, and no client hears it") {
     Ready world;
     world.answer(world.one, one_row());

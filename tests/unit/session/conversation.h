@@ -24,11 +24,12 @@ struct Turn {
 class Conversation {
  public:
     explicit Conversation(SessionRules rules = {},
-                          StatementDirectory::HashFunction hash = statement_hash)
+                          StatementDirectory::HashFunction hash = statement_hash,
+                          const ParameterSet& of_client = {}, const ParameterSet& of_server = {})
         : rules_(rules),
           statements_(std::uint64_t{1} << 24, 1, hash),
-          client(ClientId{1}, rules_, statements_, parameters_, parameters_.empty_set()),
-          server(ServerId{1}, facts(), parameters_) {}
+          client(ClientId{1}, rules_, statements_, parameters_, parameters_.intern(of_client)),
+          server(ServerId{1}, facts(of_server), parameters_) {}
 
     void says(Speaker who, ByteView bytes) {
         if (who == Speaker::Client) {
@@ -53,6 +54,7 @@ class Conversation {
         collect();
         queries += news.queries;
         transactions += news.transactions;
+        if (news.definitions_changed) statements_.begin_epoch();
         if (violation.empty()) violation = news.violation;
         closes_client = closes_client || news.closes_client;
         if (news.refused_unit) {
@@ -96,8 +98,8 @@ class Conversation {
     bool is_over() const { return refusal.has_value() || is_terminated; }
 
  private:
-    ServerFacts facts() {
-        return {.parameters = parameters_.empty_set(),
+    ServerFacts facts(const ParameterSet& of_server) {
+        return {.parameters = parameters_.intern(of_server),
                 .process_id = 1,
                 .cancel_secret = {},
                 .has_key = false};

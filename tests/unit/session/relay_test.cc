@@ -72,6 +72,29 @@ TEST_CASE("the unnamed statement is prepared anew if somebody else used the serv
     CHECK(talk.heard() == "1 Z(I) 2 D C(SELECT 1) Z(I)");
 }
 
+TEST_CASE("who prepares a text after an ALTER gets a plan of its own, others keep theirs") {
+    Conversation talk;
+    talk.client_says(c::parse("a", "SELECT * FROM t") + c::sync());
+    talk.server_says(s::parsed() + s::ready());
+    SUBCASE("by itself") {
+        talk.client_says(c::query("ALTER TABLE t ADD b int"));
+        talk.server_says(s::complete("ALTER TABLE") + s::ready());
+    }
+    SUBCASE("before the transaction of the ALTER has ended") {
+        talk.client_says(c::query("BEGIN; ALTER TABLE t ADD b int"));
+        talk.server_says(s::complete("BEGIN") + s::complete("ALTER TABLE") + s::ready('T'));
+        talk.client_says(c::parse("b", "SELECT * FROM t") + c::sync() + c::query("COMMIT"));
+        talk.server_says(s::parsed() + s::ready('T') + s::complete("COMMIT") + s::ready());
+    }
+    talk.asked();
+    talk.client_says(c::parse("c", "SELECT * FROM t") + c::sync());
+    CHECK(talk.asked().starts_with("P(pgweir_"));
+    talk.server_says(s::parsed() + s::ready());
+    talk.asked();
+    talk.client_says(c::bind("a") + c::sync());
+    CHECK(talk.asked() == "B(,pgweir_1) S");
+}
+
 TEST_CASE("the unnamed statement of somebody else is not found") {
     Conversation talk;
     Other other(talk);

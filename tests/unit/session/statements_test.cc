@@ -46,6 +46,16 @@ TEST_CASE("equal definitions are one statement, and different ones are not") {
     }
 }
 
+TEST_CASE("what is prepared after definitions have changed is another statement") {
+    StatementDirectory directory(1 << 20, 1);
+    const StatementRef before = intern(directory, definition("SELECT 1"));
+    directory.begin_epoch();
+    const StatementRef after = intern(directory, definition("SELECT 1"));
+    CHECK_FALSE(before == after);
+    CHECK(after == intern(directory, definition("SELECT 1")));
+    CHECK(directory.size() == 2);
+}
+
 TEST_CASE("the same text with other parameter types is another statement") {
     for (const auto hash : {&statement_hash, &constant_hash}) {
         StatementDirectory directory(1 << 20, 1, hash);
