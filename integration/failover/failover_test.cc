@@ -228,3 +228,21 @@ TEST_CASE("the same clients live through two failovers: to a standby, and back")
         trio().rebuild(second);
     });
 }
+
+TEST_CASE("without an orchestrator, the operator's command promotes a standby") {
+    Trio three(false);
+    PgweirConfig config = three.config();
+    const std::string psql = postgresql_bin() + "/psql -X -U owner -d postgres";
+    config.set("cluster", "on_primary_lost",
+               "\"test $PGWEIR_PRIMARY = 127.0.0.1:" + std::to_string(three.node(0).port()) +
+                   " && first=${PGWEIR_STANDBYS%% *} && " + psql +
+                   " -h ${first%:*} -p ${first##*:} -c 'select pg_promote(false)'\"");
+    config.set("cluster", "on_primary_lost_delay", "\"200ms\"");
+    PgweirProcess proxy(config);
+    Connection client(proxy.target().with_database("trio"));
+    client.must("insert into beats default values");
+    three.node(0).kill();
+    // Nothing was in flight: it waits for the node that the command promotes.
+    client.must("insert into beats default values");
+    CHECK(client.value("show transaction_read_only") == "off");
+}

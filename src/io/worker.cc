@@ -30,6 +30,7 @@ Worker::Worker(WorkerParts parts)
       streams_(parts.loop.get()),
       client_ids_(parts.index),
       dialer_(parts.loop.get(), *this),
+      commands_(parts.loop.get(), parts.log),
       mailbox_(parts.loop.get(), [this](WorkerLetter letter) { on_letter(std::move(letter)); }),
       deadline_(
           parts.loop.get(), [](void* self) { static_cast<Worker*>(self)->tell(Woken{}); }, this),

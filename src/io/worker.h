@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "io/command_runner.h"
 #include "io/core.h"
 #include "io/dialer.h"
 #include "io/loop.h"
@@ -132,6 +133,7 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
     void run(Post& post);
     void run(const WriteLog& line);
     void run(const AskProcess& request);
+    void run(const RunCommand& order);
     void run(const Stopped& stopped);
     void close_stream(Stream* stream, CloseMode mode);
 
@@ -156,6 +158,7 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
     std::vector<Stream*> finishing_;
     std::atomic<std::uint32_t> client_count_{0};
     Dialer dialer_;
+    CommandRunner commands_;
     std::unique_ptr<Prober> prober_;  // Most workers never look at a node.
     Mailbox<WorkerLetter> mailbox_;
     DeadlineTimer deadline_;

@@ -154,6 +154,10 @@ void Worker::run(const AskProcess& request) {
     host_.ask(index_, request);
 }
 
+void Worker::run(const RunCommand& order) {
+    commands_.run(order);
+}
+
 void Worker::run(const Stopped&) {
     stopping_ = true;
 }

@@ -51,6 +51,7 @@ bool Core::has_writer(const ClusterEntry& entry) const {
 void Core::follow_primary(ClusterEntry& entry, const cluster::ClusterView* before) {
     const cluster::ClusterView& view = *entry.view;
     expect_writer(entry);
+    if (entry.observed != nullptr) watch_primary(entry);
     const bool is_news =
         before == nullptr || before->primary != view.primary ||
         std::any_of(view.nodes.begin(), view.nodes.end(),
@@ -240,6 +241,7 @@ void Core::failover_timer() {
         if (now_ >= entry->batch_at) move_line(*entry);
         failover_deadline_ = std::min(failover_deadline_, entry->batch_at);
         close_late(*entry);
+        tell_primary_lost(*entry);
     }
 }
 
@@ -254,6 +256,51 @@ void Core::warm_up(Tenant& tenant) {
         open_servers(entry);
         if (entry.timer.is_never()) arm(entry);
     }
+}
+
+// --- The operator's command ---------------------------------------------------------------------
+
+// At the observer.
+void Core::watch_primary(ClusterEntry& entry) {
+    if (const cluster::NodeView* primary = entry.view->find(entry.view->primary)) {
+        entry.last_primary = primary->address;
+        entry.primary_lost_at = Instant::never();
+    } else if (entry.primary_lost_at.is_never() && !entry.last_primary.host.empty()) {
+        entry.primary_lost_at = now_;
+        tell_primary_lost(entry);
+    }
+}
+
+void Core::tell_primary_lost(ClusterEntry& entry) {
+    const std::string& command = settings_->cluster.on_primary_lost();
+    if (entry.primary_lost_at.is_never() || command.empty()) return;
+    // One that is switched over goes by order.
+    if (entry.observed->switched_from()) entry.primary_lost_at = now_;
+    const Instant due = entry.primary_lost_at + settings_->cluster.on_primary_lost_delay();
+    if (due > now_) {
+        failover_deadline_ = std::min(failover_deadline_, due);
+        return;
+    }
+    std::vector<const cluster::NodeView*> standbys;
+    for (const cluster::NodeView& node : entry.view->nodes) {
+        const bool is_there = node.role == cluster::Role::Standby &&
+                              node.trouble != cluster::Trouble::Unreachable &&
+                              !is_fenced(node.trouble);
+        if (is_there) standbys.push_back(&node);
+    }
+    std::stable_sort(standbys.begin(), standbys.end(),
+                     [](const auto* a, const auto* b) { return a->lsn > b->lsn; });
+    std::string names;
+    for (const cluster::NodeView* node : standbys) {
+        names += (names.empty() ? "" : " ") + text(node->address);
+    }
+    const std::string lost = text(std::exchange(entry.last_primary, {}));
+    entry.primary_lost_at = Instant::never();
+    log(LogLevel::Warning, lost + " is lost: command \"" + command + "\" runs");
+    effects_->push(RunCommand{command,
+                              {{"PGWEIR_DATABASES", databases_of(entry)},
+                               {"PGWEIR_PRIMARY", lost},
+                               {"PGWEIR_STANDBYS", names}}});
 }
 
 // --- Drained nodes ------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ class Stage {
     void run(Post& effect);
     void run(WriteLog&) {}
     void run(AskProcess& effect);
+    void run(RunCommand&) {}
     void run(Stopped&) { is_stopped_ = true; }
 
     StageClient& find(ClientId id);

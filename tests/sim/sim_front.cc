@@ -283,6 +283,10 @@ void SimWorker::run(AskProcess& effect) {
     if (effect.request != ProcessRequest::Reload) front_.shut_down();
 }
 
+void SimWorker::run(RunCommand& effect) {
+    world_.transcript().note("core.run_command", index_, 0, as_bytes(effect.command));
+}
+
 void SimWorker::run(Stopped&) {
     stopped_ = true;
 }

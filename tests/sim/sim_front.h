@@ -88,6 +88,7 @@ class SimWorker final : public Endpoint, public Actor {
     void run(Post& effect);
     void run(WriteLog& effect);
     void run(AskProcess& effect);
+    void run(RunCommand& effect);
     void run(Stopped& effect);
 
     SimFront& front_;

@@ -147,6 +147,17 @@ struct ClusterSettings : OptionGroup {
          .fallback = 1,
          .doc = "Servers that each pool with clients keeps open on each standby, so that they can "
                 "write the moment it is promoted."}};
+    Option<std::string> on_primary_lost{
+        this,
+        {.name = "on_primary_lost",
+         .doc = "A command for the shell, once each time the primary is lost: to alarm somebody, "
+                "or to promote a standby. It finds PGWEIR_DATABASES, PGWEIR_PRIMARY (the lost one) "
+                "and PGWEIR_STANDBYS (host:port, the furthest first) in its environment."}};
+    Option<Duration> on_primary_lost_delay{
+        this,
+        {.name = "on_primary_lost_delay",
+         .fallback = Duration::seconds(5),
+         .doc = "How long there must have been no primary before that."}};
 };
 
 }  // namespace pgweir::config

@@ -132,13 +132,20 @@ struct AskProcess {
     ClientId client;  // Who asked; a reload answers with ReloadFinished for that client.
 };
 
+// A command of the operator's, by the shell, with these variables in its environment. Nobody waits
+// for it; the edge logs how it ended.
+struct RunCommand {
+    std::string command;
+    std::vector<std::pair<std::string, std::string>> environment;
+};
+
 // This worker holds no client and no server any more, and shutdown was asked for.
 struct Stopped {};
 
-using Effect =
-    std::variant<SendToClient, SendToServer, StartClientTls, StartServerTls, PauseClient,
-                 ResumeClient, PauseServer, ResumeServer, CloseClient, CloseServer, OpenServer,
-                 LookAtNode, ForgetNode, ResolveNode, Post, WriteLog, AskProcess, Stopped>;
+using Effect = std::variant<SendToClient, SendToServer, StartClientTls, StartServerTls, PauseClient,
+                            ResumeClient, PauseServer, ResumeServer, CloseClient, CloseServer,
+                            OpenServer, LookAtNode, ForgetNode, ResolveNode, Post, WriteLog,
+                            AskProcess, RunCommand, Stopped>;
 
 class EffectList {
  public:

@@ -102,6 +102,8 @@ class ByHand {
     proxy::Proxy& proxy() { return proxy_; }
     EffectList& effects() { return effects_; }
     std::vector<std::string>& log() { return log_; }
+    // Commands that were to run, with their environment.
+    std::vector<RunCommand>& commands() { return commands_; }
     // Looks at that node that were ordered so far.
     std::size_t looks_at(NodeId node) const {
         return static_cast<std::size_t>(std::count(looks_.begin(), looks_.end(), node));
@@ -133,6 +135,8 @@ class ByHand {
                 clients_.at(resume->client).is_paused = false;
             } else if (auto* look = std::get_if<LookAtNode>(&effect)) {
                 looks_.push_back(look->node);
+            } else if (auto* command = std::get_if<RunCommand>(&effect)) {
+                commands_.push_back(std::move(*command));
             } else if (auto* line = std::get_if<WriteLog>(&effect)) {
                 log_.push_back(line->text);
             }
@@ -153,6 +157,7 @@ class ByHand {
     std::vector<ServerId> opened_;
     std::vector<std::string> log_;
     std::vector<NodeId> looks_;
+    std::vector<RunCommand> commands_;
 };
 
 }  // namespace pgweir::testing

@@ -3,114 +3,9 @@
 // emptied for it.
 #include <doctest/doctest.h>
 
-#include "unit/proxy/by_hand.h"
+#include "unit/proxy/settled.h"
 
 namespace pgweir::proxy {
-
-namespace {
-
-using testing::ByHand;
-using testing::Said;
-namespace client = testing::client;
-namespace server = testing::server;
-
-std::string settings(const std::string& cluster, const std::string& split) {
-    return R"(
-[pgweir]
-auth_type = "any"
-admin_users = ["root"]
-[tls]
-server_tls_sslmode = "disable"
-[routing]
-split = ")" +
-           split + R"("
-[databases.app]
-nodes = ["one", "two"]
-[cluster]
-monitor_user = "eye"
-)" + cluster;
-}
-
-// The core numbers nodes in the order of the settings.
-constexpr NodeId kOne{1};
-constexpr NodeId kTwo{2};
-
-struct Tells {
-    bool in_recovery = false;
-    std::uint32_t timeline = 1;
-    Duration took = {};
-};
-
-void see(ByHand& world, NodeId node, Tells tells) {
-    world.pass(Duration::milliseconds(1));
-    cluster::Observation seen;
-    seen.started_at = world.now();
-    world.pass(tells.took);
-    seen.ended_at = world.now();
-    seen.in_recovery = tells.in_recovery;
-    seen.system_id = 7;
-    seen.timeline = tells.timeline;
-    seen.lsn = cluster::Lsn{0x100 * tells.timeline};
-    seen.started_unix_us = 1;
-    world.tell(NodeObserved{node, std::move(seen)});
-}
-
-void fail_look(ByHand& world, NodeId node, cluster::ProbeOver over) {
-    world.pass(Duration::milliseconds(1));
-    cluster::Observation seen;
-    seen.started_at = world.now();
-    seen.ended_at = world.now();
-    seen.over = over;
-    seen.failure = "connection refused";
-    world.tell(NodeObserved{node, std::move(seen)});
-}
-
-void lose(ByHand& world, NodeId node) {
-    fail_look(world, node, cluster::ProbeOver::Open);
-    fail_look(world, node, cluster::ProbeOver::New);
-}
-
-// "one" is the primary, "two" its standby, and both have a server of alice's.
-struct Settled {
-    explicit Settled(const std::string& cluster = "", const std::string& split = "off")
-        : world(settings(cluster, split)) {
-        see(world, kOne, {});
-        see(world, kTwo, {.in_recovery = true});
-        alice = world.connect();
-        on_one = world.opened_to("one");
-        world.log_in(on_one);
-        on_two = world.opened_to("two");
-        REQUIRE(on_two);
-        world.log_in(on_two);
-        world.heard(alice);
-    }
-
-    // Alice's, on "one".
-    void open_transaction() {
-        world.say(alice, client::query("begin"));
-        world.asked(on_one);
-        world.answer(on_one, server::complete("BEGIN") + server::ready('T'));
-        world.heard(alice);
-    }
-    ClientId open_console() {
-        const ClientId root = world.connect("root", "pgweir");
-        world.heard_text(root);
-        return root;
-    }
-
-    ByHand world;
-    ClientId alice;
-    ServerId on_one;
-    ServerId on_two;
-};
-
-bool has(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
-
-const Said kDone = server::complete("INSERT 0 1") + server::ready();
-
-}  // namespace
 
 TEST_CASE("a standby has a server that can write the moment it is promoted") {
     Settled s;
@@ -288,27 +183,6 @@ TEST_CASE("a drained standby keeps no warm server, and gets one again") {
     CHECK(s.world.opened().size() == opened + 1);
 }
 
-namespace {
-
-const Said kDemoted = server::error("25006") + server::status("in_hot_standby", "on");
-
-struct Demoted : Settled {
-    Demoted() : Settled("", "on") {
-        // The catalog is asked for first, on the same server.
-        world.say(alice, client::query("insert into t values (0)"));
-        world.answer(on_one, server::error("42501") + server::ready());
-        REQUIRE(has(world.asked(on_one), "Q(insert into t values (0))"));
-        world.answer(on_one, kDone);
-        world.heard(alice);
-    }
-    void promote_two() {
-        see(world, kOne, {.in_recovery = true});
-        see(world, kTwo, {.timeline = 2});
-    }
-};
-
-}  // namespace
-
 TEST_CASE("a write that a demoted primary refuses runs on the new one, unseen") {
     Demoted s;
     SUBCASE("simple") {
@@ -380,104 +254,46 @@ TEST_CASE("a write of which more than a refusal is known never runs twice") {
     CHECK_FALSE(has(s.world.asked(s.on_two), "insert"));
 }
 
-TEST_CASE("a read that waits for a node that has failed two looks runs elsewhere") {
-    Demoted s;
-    const ClientId bob = s.world.connect();
-    s.world.heard(bob);
-    see(s.world, kTwo, {.in_recovery = true});
-    s.world.say(bob, client::query("select 1"));
-    REQUIRE(has(s.world.asked(s.on_two), "Q(select 1)"));
-    lose(s.world, kTwo);
-    CHECK(s.world.is_server_closed(s.on_two));
-    CHECK(has(s.world.asked(s.on_one), "Q(select 1)"));
-    CHECK(s.world.heard(bob) == "");
-}
-
-TEST_CASE("a node that owes an answer and is silent is looked at before its time") {
-    Demoted s;
-    const ClientId bob = s.world.connect();
-    s.world.heard(bob);
+TEST_CASE("a command runs once when the primary is lost for long enough") {
+    Settled s("on_primary_lost = \"promote\"\non_primary_lost_delay = \"2s\"\n");
+    std::vector<RunCommand>& commands = s.world.commands();
+    lose(s.world, kOne);
+    s.world.pass(Duration::milliseconds(1500));
     see(s.world, kOne, {});
+    s.world.pass(Duration::seconds(3));
+    see(s.world, kOne, {});
+    CHECK(commands.empty());  // It was back in time.
     see(s.world, kTwo, {.in_recovery = true});
-    s.world.say(bob, client::query("select 1"));
-    REQUIRE(has(s.world.asked(s.on_two), "Q(select 1)"));
-    const std::size_t looks = s.world.looks_at(kTwo);
-    SUBCASE("and serves no more") {
-        s.world.pass(Duration::milliseconds(110));
-        CHECK(s.world.looks_at(kTwo) > looks);
-        fail_look(s.world, kTwo, cluster::ProbeOver::Open);
-        CHECK_FALSE(s.world.is_server_closed(s.on_two));
-        s.world.pass(Duration::milliseconds(150));
-        CHECK(s.world.is_server_closed(s.on_two));
-        CHECK(has(s.world.asked(s.on_one), "Q(select 1)"));
-    }
-    SUBCASE("but it only takes its time: ever more seldom") {
-        std::size_t asked = 0;
-        for (int i = 0; i < 90; ++i) {
-            s.world.pass(Duration::milliseconds(10));
-            if (s.world.looks_at(kTwo) == looks + asked) continue;
-            asked = s.world.looks_at(kTwo) - looks;
-            see(s.world, kTwo, {.in_recovery = true});
-        }
-        CHECK(asked >= 3);
-        CHECK(asked <= 7);
-        s.world.answer(s.on_two, server::columns() + server::row() + server::complete("SELECT 1") +
-                                     server::ready());
-        CHECK(has(s.world.heard(bob), "C(SELECT 1) Z(I)"));
-        // Nothing is owed: no timer is left of it.
-        s.world.pass(Duration::milliseconds(100));
-        CHECK(s.world.proxy().next_deadline() > s.world.now() + Duration::milliseconds(50));
-    }
-    CHECK(s.world.heard(bob) == "");
+    lose(s.world, kOne);
+    see(s.world, kTwo, {.in_recovery = true});
+    s.world.pass(Duration::milliseconds(2100));
+    REQUIRE(commands.size() == 1);
+    CHECK(commands[0].command == "promote");
+    using Variable = std::pair<std::string, std::string>;
+    CHECK(commands[0].environment == std::vector<Variable>{{"PGWEIR_DATABASES", "app"},
+                                                           {"PGWEIR_PRIMARY", "one:5432"},
+                                                           {"PGWEIR_STANDBYS", "two:5432"}});
+    s.world.pass(Duration::seconds(10));
+    CHECK(commands.size() == 1);
+    // The next loss is another one.
+    see(s.world, kTwo, {.timeline = 2});
+    lose(s.world, kTwo);
+    s.world.pass(Duration::milliseconds(2100));
+    REQUIRE(commands.size() == 2);
+    CHECK(commands[1].environment[1].second == "two:5432");
+    CHECK(commands[1].environment[2].second == "");
 }
 
-TEST_CASE("a session that reads without a pause leaves the primary, however long looks take") {
-    Demoted s;
-    const Duration took = Duration::milliseconds(20);
-    for (int i = 0; i < 10; ++i) see(s.world, kOne, {.took = took});
-    fail_look(s.world, kTwo, cluster::ProbeOver::Open);
-    const ClientId bob = s.world.connect();
-    s.world.heard(bob);
-    const Said answer =
-        server::columns() + server::row() + server::complete("SELECT 1") + server::ready();
-    s.world.say(bob, client::query("select 1"));
-    s.world.answer(s.on_one, answer);
-    see(s.world, kTwo, {.in_recovery = true});
-    int on_one = 0;
-    for (int i = 0; i < 20; ++i) {
-        s.world.asked(s.on_one);
-        s.world.say(bob, client::query("select 1"));
-        // A look that began before the last read ended says nothing of where that was.
-        if (s.world.asked(s.on_one).empty()) see(s.world, kOne, {.took = took});
-        if (has(s.world.asked(s.on_two), "Q(select 1)")) break;
-        ++on_one;
-        s.world.answer(s.on_one, answer);
-    }
-    CHECK(on_one < 5);
-}
-
-TEST_CASE("a read that brings down whatever runs it does not go through all nodes") {
-    Demoted s;
-    const ClientId bob = s.world.connect();
-    s.world.heard(bob);
-    s.world.say(bob, client::query("select 1"));
-    int runs = 0;
-    std::size_t known = s.world.opened().size();
-    for (int i = 0; i < 20; ++i) {
-        see(s.world, kOne, {});
-        see(s.world, kTwo, {.in_recovery = true});
-        for (; known < s.world.opened().size(); ++known) s.world.log_in(s.world.opened()[known]);
-        for (std::size_t at = 0; at < known; ++at) {
-            const ServerId id = s.world.opened()[at];
-            const std::string asked = s.world.asked(id);
-            if (!has(asked, "Q(select 1)")) continue;
-            ++runs;
-            s.world.tell(ServerClosed{id, "end of file"});
-        }
-    }
-    CHECK(runs == 3);
-    CHECK(has(s.world.heard(bob), "E(ERROR,08006) Z(I)"));
-    CHECK_FALSE(s.world.is_closed(bob));
+TEST_CASE("a primary that is switched over is not lost") {
+    Settled s("on_primary_lost = \"promote\"\non_primary_lost_delay = \"0\"\n");
+    const ClientId root = s.open_console();
+    s.world.say(root, client::query("switchover"));
+    s.world.asked(s.on_one);
+    lose(s.world, kOne);
+    s.world.pass(Duration::milliseconds(500));
+    see(s.world, kTwo, {.timeline = 2});
+    s.world.pass(Duration::milliseconds(500));
+    CHECK(s.world.commands().empty());
 }
 
 TEST_CASE("SHOW EVENTS tells what happened to the nodes") {
