@@ -111,7 +111,7 @@ std::vector<ConfigRow> config_rows(const Settings& settings) {
     std::vector<ConfigRow> rows;
     for (const OptionGroup* section : settings.sections()) {
         for (const OptionBase* option : section->options()) {
-            rows.push_back({.key = std::string(option->name()),
+            rows.push_back({.key = section->name_among_all(*option),
                             .value = shown(*option),
                             .fallback = option->show_default(),
                             .changeable = option->reload() == Reload::Live ? "yes" : "no"});

@@ -11,4 +11,8 @@ OptionBase* OptionGroup::find(std::string_view name) {
     return nullptr;
 }
 
+std::string OptionGroup::name_among_all(const OptionBase& option) const {
+    return std::string(prefix_) + std::string(option.name());
+}
+
 }  // namespace pgweir::config

@@ -218,6 +218,14 @@ std::vector<ListenAddress> Settings::listen_addresses() const {
     return addresses;
 }
 
+std::vector<ListenAddress> Settings::http_addresses() const {
+    std::vector<ListenAddress> addresses;
+    for (const std::string& text : http.listen()) {
+        if (auto parsed = parse_listen_address(text)) addresses.push_back(std::move(*parsed));
+    }
+    return addresses;
+}
+
 std::vector<NodeAddress> Settings::peer_addresses() const {
     std::vector<NodeAddress> addresses;
     for (const std::string& text : general.peers()) {
@@ -236,11 +244,11 @@ bool Settings::may_read_stats(std::string_view user) const {
 }
 
 std::vector<OptionGroup*> Settings::sections() {
-    return {&general, &limits, &timeouts, &routing, &cluster, &tcp, &tls};
+    return {&general, &limits, &timeouts, &routing, &cluster, &tcp, &tls, &http};
 }
 
 std::vector<const OptionGroup*> Settings::sections() const {
-    return {&general, &limits, &timeouts, &routing, &cluster, &tcp, &tls};
+    return {&general, &limits, &timeouts, &routing, &cluster, &tcp, &tls, &http};
 }
 
 std::vector<const OptionGroup*> Settings::all_groups() const {
@@ -261,7 +269,7 @@ std::vector<std::string> restart_differences(const Settings& running, const Sett
         for (std::size_t k = 0; k < old_options.size(); ++k) {
             if (old_options[k]->reload() == Reload::Live) continue;
             if (!old_options[k]->same_as(*new_options[k])) {
-                names.emplace_back(old_options[k]->name());
+                names.push_back(old_sections[i]->name_among_all(*old_options[k]));
             }
         }
     }

@@ -15,6 +15,7 @@ class Checker {
     void run() const {
         check_listen();
         check_peers();
+        check_http();
         check_limits();
         check_timeouts();
         check_client_tls();
@@ -67,6 +68,21 @@ class Checker {
         constexpr std::size_t kSecretMin = 16;
         if (general.cancel_secret().size() < kSecretMin) {
             fail(general.peers, "need a cancel_secret of at least 16 characters");
+        }
+    }
+
+    void check_http() const {
+        const auto& http = settings_.http;
+        for (const std::string& text : http.listen()) {
+            const auto address = parse_listen_address(text);
+            if (!address) fail(http.listen, "names \"" + text + "\", which " + address.error());
+            if (address->is_unix()) {
+                fail(http.listen, "names \"" + text + "\", which is no host:port");
+            }
+        }
+        constexpr std::size_t kTokenMin = 16;
+        if (!http.token().empty() && http.token().size() < kTokenMin) {
+            fail(http.token, "must have at least 16 characters");
         }
     }
 

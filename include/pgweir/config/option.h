@@ -24,7 +24,9 @@ class OptionBase;
 // Options of one section. Options hold their place in the group, so a group is never copied.
 class OptionGroup {
  public:
-    explicit OptionGroup(std::string section) : section_(std::move(section)) {}
+    // `prefix` sets its names apart from those of other sections where all stand in one list.
+    explicit OptionGroup(std::string section, std::string_view prefix = {})
+        : section_(std::move(section)), prefix_(prefix) {}
     OptionGroup(const OptionGroup&) = delete;
     OptionGroup& operator=(const OptionGroup&) = delete;
 
@@ -33,6 +35,8 @@ class OptionGroup {
     const std::vector<OptionBase*>& options() { return options_; }
     const std::vector<const OptionBase*>& options() const { return const_options_; }
     OptionBase* find(std::string_view name);
+    // As SHOW CONFIG and a reload call it: "default_pool_size", "http_listen".
+    std::string name_among_all(const OptionBase& option) const;
 
  protected:
     ~OptionGroup() = default;
@@ -40,6 +44,7 @@ class OptionGroup {
  private:
     friend class OptionBase;
     std::string section_;
+    std::string_view prefix_;
     std::vector<OptionBase*> options_;
     std::vector<const OptionBase*> const_options_;
 };

@@ -359,4 +359,43 @@ struct TimeoutSettings : OptionGroup {
          .doc = "How long a shutdown waits for transactions to end; 0 waits for ever."}};
 };
 
+// For operators' tools; clients never see it.
+struct HttpSettings : OptionGroup {
+    HttpSettings() : OptionGroup("http", "http_") {}
+
+    Option<TextList> listen{
+        this,
+        {.name = "listen",
+         .reload = Reload::Restart,
+         .doc = "Where /metrics, /healthz and /readyz are served, and orders taken: host:port, "
+                "[v6]:port; port 0 lets the system choose. Empty: nowhere. It is spoken without "
+                "TLS: stay on loopback, or behind something that adds it."}};
+    Option<std::string> token{
+        this,
+        {.name = "token",
+         .secret = true,
+         .doc = "Orders (POST) must bring it as \"Authorization: Bearer …\"; at least 16 "
+                "characters. Empty: no orders are taken."}};
+    Option<Count> max_connections{
+        this,
+        {.name = "max_connections",
+         .fallback = 64,
+         .min = 1,
+         .max = 1024,
+         .doc = "Connections at a time; one more ends the oldest whose request is not complete."}};
+    Option<Duration> request_timeout{
+        this,
+        {.name = "request_timeout",
+         .fallback = Duration::seconds(10),
+         .min = Duration::milliseconds(100),
+         .doc = "A request must have come, and its answer must have been taken, within this time "
+                "each."}};
+    Option<Duration> order_timeout{
+        this,
+        {.name = "order_timeout",
+         .fallback = Duration::seconds(60),
+         .min = Duration::milliseconds(100),
+         .doc = "An order that is not done by then is answered with 504; it goes on."}};
+};
+
 }  // namespace pgweir::config

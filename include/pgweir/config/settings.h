@@ -80,6 +80,7 @@ class Settings {
     ClusterSettings cluster;
     TcpSettings tcp;
     TlsSettings tls;
+    HttpSettings http;
     std::vector<HbaRule> hba;
     // What auth_file holds; read by whoever read the settings. Never shown.
     std::string auth_file_text;
@@ -105,6 +106,7 @@ class Settings {
 
     // REQUIRES: check() found no error.
     std::vector<ListenAddress> listen_addresses() const;
+    std::vector<ListenAddress> http_addresses() const;
     std::vector<NodeAddress> peer_addresses() const;
     bool is_admin(std::string_view user) const;
     // True for admins, too.

@@ -128,7 +128,37 @@ TEST_CASE("only differences that need a restart are reported") {
     wanted.limits.default_pool_size.assign(3);
     wanted.general.workers.assign(2);
     wanted.general.listen.assign({"127.0.0.1:7000"});
-    CHECK(restart_differences(running, wanted) == std::vector<std::string>{"listen", "workers"});
+    wanted.http.listen.assign({"127.0.0.1:9187"});
+    wanted.http.token.assign("0123456789abcdef");
+    CHECK(restart_differences(running, wanted) ==
+          std::vector<std::string>{"listen", "workers", "http_listen"});
+}
+
+TEST_CASE("HTTP listens on TCP addresses, and its token is long enough") {
+    const auto error_of = [](TextList listen, const std::string& token) {
+        Settings settings;
+        settings.http.listen.assign(std::move(listen), 3);
+        settings.http.token.assign(token, 4);
+        try {
+            settings.check("f");
+        } catch (const ConfigError& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    CHECK(error_of({}, "") == "");
+    CHECK(error_of({"127.0.0.1:9187", "[::1]:0"}, "0123456789abcdef") == "");
+    CHECK(error_of({"/run/pgweir:9187"}, "") ==
+          "f:3: listen names \"/run/pgweir:9187\", which is no host:port");
+    CHECK(error_of({"127.0.0.1"}, "") ==
+          "f:3: listen names \"127.0.0.1\", which has no port; write host:port, e.g. "
+          "127.0.0.1:6432");
+    CHECK(error_of({}, "0123456789abcde") == "f:4: token must have at least 16 characters");
+
+    Settings settings;
+    settings.http.listen.assign({"127.0.0.1:9187", "[::1]:0"});
+    CHECK(settings.http_addresses() == std::vector<ListenAddress>{{"127.0.0.1", 9187}, {"::1", 0}});
+    CHECK(settings.http.token.is_secret());
 }
 
 TEST_CASE("every option has a sentence, and no two of the whole process share a name") {
@@ -142,7 +172,7 @@ TEST_CASE("every option has a sentence, and no two of the whole process share a 
             CHECK(option->doc().size() > 10);
             CHECK(option->doc().back() == '.');
             if (group->section().find('.') == std::string::npos) {
-                CHECK(names.emplace(option->name()).second);
+                CHECK(names.emplace(group->name_among_all(*option)).second);
             }
         }
     }
