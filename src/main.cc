@@ -90,7 +90,9 @@ std::string raise_descriptor_limit(const config::Settings& settings) {
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
     const rlim_t clients = settings.limits.max_client_conn();
-    if (limit.rlim_cur == RLIM_INFINITY || clients + kOtherDescriptors <= limit.rlim_cur) return {};
+    rlim_t others = kOtherDescriptors;
+    if (!settings.http.listen().empty()) others += settings.http.max_connections();
+    if (limit.rlim_cur == RLIM_INFINITY || clients + others <= limit.rlim_cur) return {};
     return "max_client_conn = " + std::to_string(clients) + " does not fit into the limit of " +
            std::to_string(limit.rlim_cur) + " open files: raise the limit, or lower the option";
 }
@@ -98,6 +100,9 @@ std::string raise_descriptor_limit(const config::Settings& settings) {
 void print_ready_line(const io::Process& process) {
     for (const std::string& address : process.addresses()) {
         std::printf("pgweir is ready: listening on %s\n", address.c_str());
+    }
+    for (const std::string& address : process.http_addresses()) {
+        std::printf("pgweir is ready: HTTP on %s\n", address.c_str());
     }
     std::fflush(stdout);
 }

@@ -18,7 +18,7 @@ postgresql_bin="${PGWEIR_POSTGRESQL_BIN:-/usr/lib/postgresql/15/bin}"
 
 build_packages=(g++ make cmake ninja-build ccache pkg-config git ca-certificates libssl-dev
     libuv1-dev libspdlog-dev libpq-dev libpg-query-dev libcli11-dev libtomlplusplus-dev
-    doctest-dev openssl postgresql-15 postgresql-client-15)
+    libmicrohttpd-dev nlohmann-json3-dev doctest-dev openssl postgresql-15 postgresql-client-15)
 
 is_installed() {
     dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'

@@ -42,6 +42,8 @@ void add_database(DatabaseRow& into, const DatabaseRow& other) {
     // A worker that has not heard of the pause yet still serves.
     into.paused = into.paused && other.paused;
     into.disabled = into.disabled || other.disabled;
+    if (into.trouble.empty()) into.trouble = other.trouble;
+    into.servers_ready += other.servers_ready;
 }
 
 void add_pool(PoolRow& into, const PoolRow& other) {
@@ -111,6 +113,7 @@ void merge(ShowData& into, ShowData&& other) {
     merge_rows(
         into.routes, std::move(other.routes), [](const RouteRow& row) { return row.shape; },
         add_route);
+    append_rows(into.clusters, std::move(other.clusters));
     append_rows(into.events, std::move(other.events));
     if (into.route.knows < other.route.knows) into.route = std::move(other.route);
     if (into.config.empty()) into.config = std::move(other.config);
@@ -118,6 +121,7 @@ void merge(ShowData& into, ShowData&& other) {
     into.counts.clients_at_login += other.counts.clients_at_login;
     into.counts.servers += other.counts.servers;
     into.paused = into.paused && other.paused;
+    into.is_stopping = into.is_stopping || other.is_stopping;
     if (!into.origin_unix_us) into.origin_unix_us = other.origin_unix_us;
 }
 

@@ -289,6 +289,16 @@ ShowParts parts_of(ShowTable table) {
             return {.routes = true};
         case ShowTable::Route:
             return {.route = true};
+        case ShowTable::Metrics:
+            return {.databases = true,
+                    .pools = true,
+                    .stats = true,
+                    .counts = true,
+                    .state = true,
+                    .nodes = true,
+                    .clusters = true};
+        case ShowTable::Readiness:
+            return {.databases = true};
     }
     return {};
 }
@@ -333,6 +343,9 @@ std::vector<TableColumn> columns_of(ShowTable table) {
         case ShowTable::Routes:
         case ShowTable::Route:
             return node_table_columns(table);
+        case ShowTable::Metrics:
+        case ShowTable::Readiness:
+            break;
     }
     return {};
 }
@@ -375,6 +388,9 @@ std::vector<TableRow> rows_of(ShowTable table, const ShowData& data) {
         case ShowTable::Routes:
         case ShowTable::Route:
             return node_table_rows(table, data);
+        case ShowTable::Metrics:
+        case ShowTable::Readiness:
+            break;
     }
     return {};
 }

@@ -68,4 +68,15 @@ History ClusterView::history_of(Position place) const {
     return History::Within;
 }
 
+// The earliest of the forks behind it counts: that is where the cluster's history went elsewhere.
+std::uint64_t ClusterView::bytes_past_fork(Position place) const {
+    Lsn left_at;
+    for (const TimelineFork& fork : forks) {
+        if (fork.timeline <= place.timeline || fork.timeline > timeline) continue;
+        if (!fork.began_before || place.lsn <= fork.began_before) continue;
+        if (!left_at || fork.began_before < left_at) left_at = fork.began_before;
+    }
+    return left_at ? place.lsn.value - left_at.value : 0;
+}
+
 }  // namespace pgweir::cluster

@@ -34,12 +34,6 @@ UniqueFd open_reserve() {
     return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-[[noreturn]] void refuse(const Settings& settings, const std::string& address,
-                         const std::string& why) {
-    throw ConfigError("", settings.general.listen.line(),
-                      "can't listen on " + address + ": " + why);
-}
-
 // A socket that nobody listens on was left behind by a process that was killed.
 bool is_stale(const SocketAddress& address) {
     const UniqueFd probe = open_socket(AF_UNIX);
@@ -60,7 +54,17 @@ Listener::~Listener() {
     stop();
 }
 
+void Listener::refuse(const std::string& address, const std::string& why) const {
+    throw ConfigError("", line_, "can't listen on " + address + ": " + why);
+}
+
+void Listener::bind_http(const Settings& settings) {
+    line_ = settings.http.listen.line();
+    for (const ListenAddress& address : settings.http_addresses()) bind_tcp(address, settings);
+}
+
 void Listener::bind(const Settings& settings) {
+    line_ = settings.general.listen.line();
     for (const ListenAddress& address : settings.listen_addresses()) {
         if (address.is_unix()) {
             bind_unix(address, settings);
@@ -79,7 +83,7 @@ void Listener::bind_tcp(const ListenAddress& address, const Settings& settings) 
     addrinfo* found = nullptr;
     const int status = ::getaddrinfo(is_any ? nullptr : address.host.c_str(),
                                      std::to_string(address.port).c_str(), &hints, &found);
-    if (status != 0) refuse(settings, name, ::gai_strerror(status));
+    if (status != 0) refuse(name, ::gai_strerror(status));
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
     int error = 0;
     std::size_t bound = 0;
@@ -104,17 +108,17 @@ void Listener::bind_tcp(const ListenAddress& address, const Settings& settings) 
         add(std::move(fd), candidate, static_cast<int>(settings.tcp.listen_backlog()));
         ++bound;
     }
-    if (bound == 0 || error == EADDRINUSE) refuse(settings, name, system_error_text(error));
+    if (bound == 0 || error == EADDRINUSE) refuse(name, system_error_text(error));
 }
 
 void Listener::bind_unix(const ListenAddress& address, const Settings& settings) {
     const std::string path = address.socket_path();
     SocketAddress local;
-    if (!SocketAddress::unix_path(path, local)) refuse(settings, path, "the path is too long");
+    if (!SocketAddress::unix_path(path, local)) refuse(path, "the path is too long");
     struct stat info {};
     if (::lstat(path.c_str(), &info) == 0) {
-        if (!S_ISSOCK(info.st_mode)) refuse(settings, path, "there is a file that is no socket");
-        if (!is_stale(local)) refuse(settings, path, "another process listens there");
+        if (!S_ISSOCK(info.st_mode)) refuse(path, "there is a file that is no socket");
+        if (!is_stale(local)) refuse(path, "another process listens there");
         ::unlink(path.c_str());
     }
     UniqueFd fd = open_socket(AF_UNIX);
@@ -124,9 +128,9 @@ void Listener::bind_unix(const ListenAddress& address, const Settings& settings)
     const bool bound = fd && ::bind(fd.get(), local.get(), local.length) == 0;
     const int error = errno;
     ::umask(before);
-    if (!bound) refuse(settings, path, system_error_text(error));
+    if (!bound) refuse(path, system_error_text(error));
     if (::chmod(path.c_str(), settings.general.unix_socket_mode().bits) != 0) {
-        refuse(settings, path, system_error_text(errno));
+        refuse(path, system_error_text(errno));
     }
     add(std::move(fd), local, static_cast<int>(settings.tcp.listen_backlog()));
     sockets_.back()->path = path;

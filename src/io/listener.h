@@ -29,6 +29,8 @@ class Listener {
 
     // Binds all of the settings' addresses, but accepts nothing yet. Throws config::ConfigError.
     void bind(const config::Settings& settings);
+    // The same for the addresses of [http].
+    void bind_http(const config::Settings& settings);
     void start();
     // After a reload: what accepted sockets inherit.
     void set_options(const config::TcpSettings& tcp);
@@ -48,6 +50,7 @@ class Listener {
         Handle<uv_poll_t> poll;
     };
 
+    [[noreturn]] void refuse(const std::string& address, const std::string& why) const;
     void bind_tcp(const config::ListenAddress& address, const config::Settings& settings);
     void bind_unix(const config::ListenAddress& address, const config::Settings& settings);
     void add(UniqueFd fd, const SocketAddress& address, int backlog);
@@ -60,6 +63,7 @@ class Listener {
     std::string user_name(unsigned uid);
 
     uv_loop_t* loop_;
+    unsigned line_ = 0;  // Of the option whose addresses are bound.
     Log& log_;
     Accepted accepted_;
     std::vector<std::unique_ptr<Socket>> sockets_;

@@ -8,6 +8,7 @@
 #include <latch>
 #include <utility>
 
+#include "pgweir/admin/http_api.h"
 #include "pgweir/base/assert.h"
 
 namespace pgweir::io {
@@ -49,18 +50,25 @@ Process::Process(ProcessParts parts)
 
 Process::~Process() {
     listener_.stop();
+    http_.reset();
     mailbox_.close();
     for (Thread& thread : threads_) thread.worker.reset();
 }
 
 void Process::bind() {
-    listener_.bind(*configuration_.settings);
+    const config::Settings& settings = *configuration_.settings;
+    listener_.bind(settings);
+    if (settings.http.listen().empty()) return;
+    HttpOwner& owner = *this;
+    http_ = std::make_unique<HttpServer>(threads_.front().loop->get(), log_, owner);
+    http_->bind(settings);
 }
 
 void Process::run(const std::function<void()>& ready) {
     watch_signals();
     start_threads();
     listener_.start();
+    if (http_ != nullptr) http_->start();
     services_.ready();
     ready();
     threads_.front().loop->run();
@@ -128,6 +136,18 @@ void Process::post(WorkerIndex to, Posted letter) {
 
 void Process::ask(WorkerIndex from, AskProcess request) {
     mailbox_.put(Asked{from, request});
+}
+
+void Process::answer(AnswerHttp answer) {
+    if (http_ != nullptr) http_->answer(std::move(answer));
+}
+
+// To the first worker: it lives on this thread.
+void Process::on_http(HttpRequested request) {
+    const HttpRequestId id = request.id;
+    if (!threads_.front().worker->ask_http(std::move(request))) {
+        http_->answer({id, admin::http_stopping()});
+    }
 }
 
 void Process::on_worker_stopped(WorkerIndex worker) {
@@ -199,7 +219,7 @@ void Process::reloaded(ReloadWork& work) {
     } else {
         log_.write(LogLevel::Error, "the configuration stays as it was: " + work.failure);
     }
-    answer(work.askers, work.failure, notices);
+    answer_reload(work.askers, work.failure, notices);
     services_.ready();
     if (std::exchange(must_reload_again_, false)) reload();
 }
@@ -214,14 +234,15 @@ void Process::apply(LoadedConfiguration configuration, std::vector<std::string>&
         log_.direct({.file = wanted.general.log_file(), .level = wanted.general.log_level()});
     if (!failure.empty()) notices.push_back(failure);
     listener_.set_options(wanted.tcp);
+    if (http_ != nullptr) http_->set_options(wanted.http);
     for (Thread& thread : threads_) {
         thread.worker->put(NewSettings{configuration.settings, configuration.tls});
     }
     configuration_ = std::move(configuration);
 }
 
-void Process::answer(const std::vector<Asked>& askers, const std::string& failure,
-                     const std::vector<std::string>& notices) {
+void Process::answer_reload(const std::vector<Asked>& askers, const std::string& failure,
+                            const std::vector<std::string>& notices) {
     for (const Asked& asker : askers) {
         threads_[asker.worker].worker->put(ReloadFinished{asker.what.client, failure, notices});
     }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "io/config_files.h"
+#include "io/http_server.h"
 #include "io/listener.h"
 #include "io/log_sink.h"
 #include "io/service_manager.h"
@@ -36,7 +37,7 @@ struct ProcessParts {
     std::function<std::unique_ptr<Core>(const CoreParts&)> make_core;
 };
 
-class Process final : WorkerHost {
+class Process final : WorkerHost, HttpOwner {
  public:
     explicit Process(ProcessParts parts);
     Process(const Process&) = delete;
@@ -46,6 +47,9 @@ class Process final : WorkerHost {
     // Binds the addresses that clients connect to. Throws config::ConfigError.
     void bind();
     std::vector<std::string> addresses() const { return listener_.addresses(); }
+    std::vector<std::string> http_addresses() const {
+        return http_ != nullptr ? http_->addresses() : std::vector<std::string>();
+    }
     // Serves until a shutdown is over. `ready` is called once everything runs.
     void run(const std::function<void()>& ready);
 
@@ -67,7 +71,9 @@ class Process final : WorkerHost {
 
     void post(WorkerIndex to, Posted letter) override;
     void ask(WorkerIndex from, AskProcess request) override;
+    void answer(AnswerHttp answer) override;
     void on_worker_stopped(WorkerIndex worker) override;
+    void on_http(HttpRequested request) override;
 
     void on_letter(Letter letter);
     void start_threads();
@@ -78,8 +84,8 @@ class Process final : WorkerHost {
     void reload();
     void reloaded(ReloadWork& work);
     void apply(LoadedConfiguration configuration, std::vector<std::string>& notices);
-    void answer(const std::vector<Asked>& askers, const std::string& failure,
-                const std::vector<std::string>& notices);
+    void answer_reload(const std::vector<Asked>& askers, const std::string& failure,
+                       const std::vector<std::string>& notices);
     void shut_down(ShutdownMode mode);
 
     const ConfigFiles& files_;
@@ -92,6 +98,7 @@ class Process final : WorkerHost {
     WorkerIndex stopped_count_ = 0;
     Mailbox<Letter> mailbox_;
     Listener listener_;
+    std::unique_ptr<HttpServer> http_;  // Null: it is not wanted.
     std::vector<Handle<uv_signal_t>> signals_;
 
     bool is_shutting_down_ = false;

@@ -84,6 +84,12 @@ void Worker::open_client(NewClient client) {
     if (clients_.find(id) == stream) stream->read_now();
 }
 
+bool Worker::ask_http(HttpRequested request) {
+    if (stopping_) return false;
+    tell(std::move(request));
+    return true;
+}
+
 void Worker::on_letter(WorkerLetter letter) {
     if (auto* client = std::get_if<NewClient>(&letter)) return open_client(std::move(*client));
     if (auto* settings = std::get_if<NewSettings>(&letter)) {

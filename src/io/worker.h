@@ -48,6 +48,7 @@ class WorkerHost {
  public:
     virtual void post(WorkerIndex to, Posted letter) = 0;
     virtual void ask(WorkerIndex from, AskProcess request) = 0;
+    virtual void answer(AnswerHttp answer) = 0;
     // It holds no connection any more, and its handles are closed.
     virtual void on_worker_stopped(WorkerIndex worker) = 0;
 
@@ -85,6 +86,8 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
 
     // On its own thread. REQUIRES: promise_client() was called.
     void open_client(NewClient client);
+    // On its own thread. False if it has stopped; else the host's answer() follows.
+    bool ask_http(HttpRequested request);
 
  private:
     void on_bytes(Stream& stream, ByteView bytes) override;
@@ -134,6 +137,7 @@ class Worker final : StreamOwner, DialerOwner, ProberOwner {
     void run(const WriteLog& line);
     void run(const AskProcess& request);
     void run(const RunCommand& order);
+    void run(AnswerHttp& answer);
     void run(const Stopped& stopped);
     void close_stream(Stream* stream, CloseMode mode);
 

@@ -158,6 +158,10 @@ void Worker::run(const RunCommand& order) {
     commands_.run(order);
 }
 
+void Worker::run(AnswerHttp& answer) {
+    host_.answer(std::move(answer));
+}
+
 void Worker::run(const Stopped&) {
     stopping_ = true;
 }

@@ -199,6 +199,7 @@ void Core::look(ClusterEntry& entry) {
     }
     for (cluster::ClusterEvent& event : entry.observed->take_events()) {
         log(event.is_alarm ? LogLevel::Error : LogLevel::Warning, event.text);
+        ++(event.is_alarm ? entry.counts.alarms : entry.counts.changes);
         if (entry.events.size() == kEventsKept) entry.events.pop_front();
         entry.events.push_back(std::move(event));
     }

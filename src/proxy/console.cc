@@ -68,75 +68,44 @@ void Core::console_work(Client& client, Bytes& out) {
     if (client.console->session.request() && !client.console->is_waiting) {
         client.console->is_waiting = true;
         const admin::AdminCommand command = *client.console->session.request();
-        console_request(client, command);
+        carry_out_for({.client = client.id}, command);
     }
 }
 
-void Core::console_request(Client& client, const admin::AdminCommand& command) {
-    switch (command.verb) {
-        case admin::Verb::Show:
-            return show(client.id, command);
-        case admin::Verb::Reload:
-            effects_->push(AskProcess{ProcessRequest::Reload, client.id});
-            return;
-        case admin::Verb::Shutdown: {
-            const bool is_now = command.shutdown == admin::ShutdownKind::Now;
-            effects_->push(AskProcess{
-                is_now ? ProcessRequest::ShutdownNow : ProcessRequest::Shutdown, client.id});
-            return console_done(client.id, {});
-        }
-        default:
-            break;
-    }
-    const bool is_known =
-        command.database.empty() || settings_->find_database(command.database) != nullptr ||
-        std::any_of(tenants_.begin(), tenants_.end(),
-                    [&](const auto& entry) { return entry.first.first == command.database; });
-    if (!is_known) {
-        return console_failed(client.id, {.reason = wire::RefusalReason::ConsoleUnknownDatabase,
-                                          .subject = command.database});
-    }
-    if (auto refusal = why_not_order(command)) return console_failed(client.id, *refusal);
-    order(client.id, command);
-}
-
-void Core::console_done(ClientId id, const std::vector<std::string>& notices) {
-    Client* client = clients_.find(id);
-    if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
+void Core::console_done(Client& client, const std::vector<std::string>& notices) {
     Bytes out;
-    client->console->is_waiting = false;
-    client->console->session.done(notices, out);
-    console_work(*client, out);
+    client.console->is_waiting = false;
+    client.console->session.done(notices, out);
+    console_work(client, out);
 }
 
-void Core::console_failed(ClientId id, const wire::Refusal& refusal) {
-    Client* client = clients_.find(id);
-    if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
+void Core::console_failed(Client& client, const wire::Refusal& refusal) {
     Bytes out;
-    client->console->is_waiting = false;
-    client->console->session.fail(refusal, out);
-    console_work(*client, out);
+    client.console->is_waiting = false;
+    client.console->session.fail(refusal, out);
+    console_work(client, out);
 }
 
-void Core::reload_finished(ReloadFinished& event) {
-    if (event.failure.empty()) return console_done(event.client, event.notices);
-    console_failed(event.client,
-                   {.reason = wire::RefusalReason::ReloadFailed, .detail = event.failure});
+void Core::console_shown(Client& client, const admin::ShowData& data) {
+    Bytes out;
+    client.console->is_waiting = false;
+    client.console->session.answer(data, out);
+    console_work(client, out);
 }
 
 // --- SHOW -------------------------------------------------------------------------------------
 
-void Core::show(ClientId client, const admin::AdminCommand& asked) {
+void Core::show(const Asker& asker, const admin::AdminCommand& asked) {
     admin::AdminCommand command = asked;
     const admin::ShowParts parts = admin::parts_of(command.table);
     if (parts.route) {
         const auto database = explained_database(command);
-        if (!database) return console_failed(client, database.error());
+        if (!database) return failed(asker, database.error());
         command.database = *database;
     }
     const std::uint64_t ticket = ++last_ticket_;
     PendingShow& pending = shows_[ticket];
-    pending.client = client;
+    pending.asker = asker;
     pending.data = show_data(command);
     if (parts.config) {
         for (const config::ConfigRow& row : config::config_rows(*settings_)) {
@@ -163,12 +132,7 @@ void Core::show_finished(std::uint64_t ticket) {
     auto found = shows_.find(ticket);
     const PendingShow pending = std::move(found->second);
     shows_.erase(found);
-    Client* client = clients_.find(pending.client);
-    if (client == nullptr || client->console == nullptr || !client->console->is_waiting) return;
-    Bytes out;
-    client->console->is_waiting = false;
-    client->console->session.answer(pending.data, out);
-    console_work(*client, out);
+    shown(pending.asker, pending.data);
 }
 
 admin::ShowData Core::show_data(const admin::AdminCommand& command) {
@@ -182,6 +146,7 @@ admin::ShowData Core::show_data(const admin::AdminCommand& command) {
     if (parts.stats) show_stats(data);
     if (parts.users) show_users(data);
     if (parts.nodes) show_nodes(data);
+    if (parts.clusters) show_clusters(data);
     if (parts.events) show_events(data);
     if (parts.routes) show_routes(data);
     if (parts.route) data.route = explain_route(command.database, command.statement);
@@ -193,6 +158,7 @@ admin::ShowData Core::show_data(const admin::AdminCommand& command) {
         data.counts.servers = servers_.size();
     }
     data.paused = paused_.contains("");
+    data.is_stopping = life_ != Life::Running;
     return data;
 }
 
@@ -291,6 +257,7 @@ void Core::show_databases(admin::ShowData& data) {
         for (const auto& [key, entry] : pools_) {
             if (key.database == name) row.servers += entry->pool.size();
         }
+        note_trouble(row, config);
         data.databases.push_back(std::move(row));
     }
 }
@@ -385,109 +352,6 @@ void Core::show_servers(admin::ShowData& data) {
         }
         data.servers.push_back(std::move(row));
     });
-}
-
-// --- Orders -----------------------------------------------------------------------------------
-
-void Core::order(ClientId client, const admin::AdminCommand& command) {
-    const std::uint64_t ticket = ++last_ticket_;
-    PendingOrder& pending = orders_[ticket];
-    pending.client = client;
-    pending.command = command;
-    for (WorkerIndex worker = 0; worker < parts_.workers; ++worker) {
-        if (worker == parts_.worker) continue;
-        auto wanted = std::make_unique<OrderWanted>();
-        wanted->ticket = ticket;
-        wanted->command = command;
-        post(worker, std::move(wanted));
-        ++pending.replies_left;
-    }
-    carry_out(command);
-}
-
-void Core::carry_out(const admin::AdminCommand& command) {
-    order_nodes(command);
-    auto concerns = [&command](const PoolEntry& entry) {
-        return command.database.empty() || entry.tenant.database == command.database;
-    };
-    if (command.verb == admin::Verb::Pause || command.verb == admin::Verb::Kill) {
-        paused_[command.database] = 1;
-    } else if (command.verb == admin::Verb::Resume) {
-        if (command.database.empty()) paused_.clear();
-        paused_.erase(command.database);
-    }
-    for (auto& [key, entry] : pools_) {
-        if (!concerns(*entry)) continue;
-        switch (command.verb) {
-            case admin::Verb::Pause:
-            case admin::Verb::Kill:
-                entry->pool.pause();
-                while (const ServerId id = entry->pool.take_idle()) {
-                    close_server(*servers_.find(id), "paused");
-                }
-                break;
-            case admin::Verb::Resume:
-                entry->pool.resume();
-                while (const auto granted = entry->pool.grant_idle()) grant(*granted);
-                open_servers(*entry);
-                arm(*entry);
-                break;
-            case admin::Verb::Reconnect:
-                ++entry->generation;
-                while (const ServerId id = entry->pool.take_idle()) {
-                    close_server(*servers_.find(id), "reconnect");
-                }
-                break;
-            default:
-                break;
-        }
-    }
-    if (command.verb != admin::Verb::Kill) return;
-    std::vector<ClientId> killed;
-    clients_.for_each([&](ClientId id, const Client& client) {
-        if (client.tenant == nullptr) return;
-        if (command.database.empty() || client.tenant->database == command.database) {
-            killed.push_back(id);
-        }
-    });
-    for (ClientId id : killed) {
-        if (Client* client = clients_.find(id)) {
-            dismiss(*client, {.reason = wire::RefusalReason::Shutdown});
-        }
-    }
-}
-
-// PAUSE and KILL are done when no server is in use any more, SWITCHOVER and DRAIN when the node has
-// none; the others at once.
-bool Core::is_carried_out(const admin::AdminCommand& command) {
-    const bool empties =
-        command.verb == admin::Verb::Switchover || command.verb == admin::Verb::Drain;
-    if (empties) return are_emptied(command);
-    if (command.verb != admin::Verb::Pause && command.verb != admin::Verb::Kill) return true;
-    return std::all_of(pools_.begin(), pools_.end(), [&command](const auto& entry) {
-        const bool concerns =
-            command.database.empty() || entry.second->tenant.database == command.database;
-        return !concerns || !entry.second->pool.is_paused() || entry.second->pool.leased() == 0;
-    });
-}
-
-void Core::order_progress() {
-    std::vector<std::uint64_t> done;
-    for (auto& [ticket, order] : orders_) {
-        if (!order.is_done_here) order.is_done_here = is_carried_out(order.command);
-        if (order.is_done_here && order.replies_left == 0) done.push_back(ticket);
-    }
-    for (const std::uint64_t ticket : done) {
-        const PendingOrder order = orders_[ticket];
-        orders_.erase(ticket);
-        if (order.origin_ticket != 0) {
-            auto answer = std::make_unique<OrderDone>();
-            answer->ticket = order.origin_ticket;
-            post(order.origin, std::move(answer));
-        } else {
-            console_done(order.client, {});
-        }
-    }
 }
 
 }  // namespace pgweir::proxy

@@ -116,6 +116,61 @@ void Core::show_nodes(admin::ShowData& data) const {
     }
 }
 
+// --- Over HTTP ----------------------------------------------------------------------------------
+
+void Core::show_clusters(admin::ShowData& data) const {
+    for (const auto& [key, entry] : clusters_) {
+        std::string databases = databases_of(*entry);
+        if (entry->observed == nullptr || databases.empty()) continue;
+        data.clusters.push_back({.databases = std::move(databases),
+                                 .failovers = entry->counts.failovers,
+                                 .lost_sessions = entry->counts.lost_sessions,
+                                 .lost_bytes = entry->counts.lost_bytes,
+                                 .changes = entry->counts.changes,
+                                 .alarms = entry->counts.alarms});
+    }
+}
+
+// Of several nodes, looks tell. Of one, its logins do, for a while: who says for ever that it can't
+// be used sees to it that nobody tries again.
+void Core::note_trouble(admin::DatabaseRow& row, const config::EffectivePool& config) const {
+    if (config.nodes.size() > 1) {
+        row.trouble = trouble_of_nodes(config);
+        return;
+    }
+    for (const auto& [key, entry] : pools_) {
+        if (key.database != row.name) continue;
+        row.servers_ready += entry->pool.size() - entry->pool.opening_count();
+        for (const pool::LoginGate* gate : {&entry->gate, entry->node_gate}) {
+            const Instant next = gate->next_try();
+            const bool is_recent =
+                next.is_never() || now_ < next + settings_->timeouts.server_login_retry_max();
+            if (gate->is_failing() && is_recent) {
+                row.trouble = "logins to " + text(entry->address) + " fail";
+            }
+        }
+    }
+}
+
+std::string Core::trouble_of_nodes(const config::EffectivePool& config) const {
+    const auto found = clusters_.find(cluster_key(config.nodes));
+    if (found == clusters_.end() || found->second->view == nullptr) {
+        return "no node has been seen yet";
+    }
+    const cluster::ClusterView& view = *found->second->view;
+    std::string trouble;
+    for (const cluster::NodeView& node : view.nodes) {
+        const bool is_ok = state_of(view, node) == "ok";
+        if (is_ok && (view.is_blind || node.role != cluster::Role::Unknown)) return {};
+        // Not what the node itself says: that is for the console.
+        trouble +=
+            (trouble.empty() ? "" : "; ") + text(node.address) + " is " +
+            (is_ok || node.trouble == cluster::Trouble::None ? "not seen for too long"
+                                                             : std::string(words(node.trouble)));
+    }
+    return trouble;
+}
+
 // --- SHOW ROUTES --------------------------------------------------------------------------------
 
 void Core::show_routes(admin::ShowData& data) const {

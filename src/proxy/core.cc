@@ -103,6 +103,7 @@ void Core::dispatch(Event& event) {
                    [this](Woken&) { on_woken(); },
                    [this](SettingsChanged& e) { settings_changed(std::move(e.settings)); },
                    [this](ReloadFinished& e) { reload_finished(e); },
+                   [this](HttpRequested& e) { http_requested(e); },
                    [this](ShutdownRequested& e) { shutdown(e.mode); },
                },
                event);
@@ -143,7 +144,7 @@ void Core::finish_event() {
 Instant Core::next_deadline() {
     return std::min({client_timers_.next(), server_timers_.next(), pool_timers_.next(),
                      drain_deadline_, stats_deadline_, clusters_deadline_, failover_deadline_,
-                     silence_deadline_, route_timers_.next()});
+                     silence_deadline_, route_timers_.next(), http_deadline_});
 }
 
 void Core::on_woken() {
@@ -169,6 +170,7 @@ void Core::on_woken() {
     }
     if (now_ >= failover_deadline_) failover_timer();
     if (now_ >= silence_deadline_) silence_timer();
+    http_timer();
     while (const auto key = pool_timers_.expire(now_)) {
         auto found = pools_by_id_.find(*key);
         if (found != pools_by_id_.end()) pool_timer(*found->second);

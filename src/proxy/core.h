@@ -16,9 +16,11 @@
 //   failover.cc     another primary: who is closed before it is written to, who waits for it
 //   silence.cc      nodes that owe answers and say nothing
 //   own_commands.cc SET, RESET and SHOW of pgweir's own parameters
-//   console.cc      the console and its answers
+//   console.cc      the console's messages, and what it shows
 //   console_nodes.cc  of these, those about nodes and routes
+//   orders.cc       what an operator asks for, and who hears what became of it
 //   node_orders.cc  SWITCHOVER, DRAIN, UNDRAIN
+//   http.cc         the same, and what is shown, over HTTP
 //   exchange.cc     what workers say to one another
 //   lifecycle.cc    settings, pause, shutdown
 #pragma once
@@ -333,10 +335,10 @@ class Core {
     // --- console.cc
     void console_bytes(Client& client, ByteView bytes);
     void console_work(Client& client, Bytes& out);
-    void console_request(Client& client, const admin::AdminCommand& command);
-    void console_done(ClientId id, const std::vector<std::string>& notices);
-    void console_failed(ClientId id, const wire::Refusal& refusal);
-    void show(ClientId client, const admin::AdminCommand& asked);
+    void console_done(Client& client, const std::vector<std::string>& notices);
+    void console_failed(Client& client, const wire::Refusal& refusal);
+    void console_shown(Client& client, const admin::ShowData& data);
+    void show(const Asker& asker, const admin::AdminCommand& asked);
     admin::ShowData show_data(const admin::AdminCommand& command);
     void show_clients(admin::ShowData& data);
     void show_servers(admin::ShowData& data);
@@ -348,11 +350,27 @@ class Core {
     std::map<std::string, admin::StatsCounters> stats_totals() const;
     void note_stats();
     void log_stats();
-    void order(ClientId client, const admin::AdminCommand& command);
+
+    // --- orders.cc
+    void carry_out_for(const Asker& asker, const admin::AdminCommand& command);
+    Client* waiting_client(const Asker& asker);
+    void done(const Asker& asker, const std::vector<std::string>& notices);
+    void failed(const Asker& asker, const wire::Refusal& refusal);
+    void shown(const Asker& asker, const admin::ShowData& data);
+    void reload_finished(ReloadFinished& event);
+    void order(const Asker& asker, const admin::AdminCommand& command);
     void carry_out(const admin::AdminCommand& command);
     bool is_carried_out(const admin::AdminCommand& command);
     void order_progress();
-    void reload_finished(ReloadFinished& event);
+
+    // --- http.cc
+    void http_requested(const HttpRequested& event);
+    std::optional<admin::AdminCommand> take_http(HttpRequestId id);
+    void http_done(HttpRequestId id);
+    void http_failed(HttpRequestId id, const wire::Refusal& refusal);
+    void http_shown(HttpRequestId id, const admin::ShowData& data);
+    void http_timer();
+    void end_http();
 
     // --- console_nodes.cc
     void show_nodes(admin::ShowData& data) const;
@@ -368,6 +386,9 @@ class Core {
                        const route::Request& request, std::vector<std::string>& lines);
 
     void show_events(admin::ShowData& data) const;
+    void show_clusters(admin::ShowData& data) const;
+    void note_trouble(admin::DatabaseRow& row, const config::EffectivePool& config) const;
+    std::string trouble_of_nodes(const config::EffectivePool& config) const;
     // --- orders about nodes
     bool concerns(const admin::AdminCommand& command, const ClusterEntry& entry) const;
     static NodeId named_node(const ClusterEntry& entry, const std::string& name);
@@ -446,12 +467,12 @@ class Core {
     std::size_t console_clients_ = 0;
 
     struct PendingShow {
-        ClientId client;
+        Asker asker;
         std::size_t replies_left = 0;
         admin::ShowData data;
     };
     struct PendingOrder {
-        ClientId client;
+        Asker asker;
         WorkerIndex origin = 0;
         std::uint64_t origin_ticket = 0;
         admin::AdminCommand command;
@@ -461,6 +482,12 @@ class Core {
     std::map<std::uint64_t, PendingShow> shows_;
     std::map<std::uint64_t, PendingOrder> orders_;
     std::uint64_t last_ticket_ = 0;
+    struct HttpAsk {
+        admin::AdminCommand command;
+        Instant deadline;
+    };
+    std::map<HttpRequestId, HttpAsk> http_asks_;  // As many as the edge lets connect.
+    Instant http_deadline_ = Instant::never();
     std::map<std::string, std::uint32_t> paused_;  // By database; "" is all.
     std::map<std::string, admin::StatsWindow> stats_windows_;
     Instant stats_deadline_ = Instant::never();

@@ -71,7 +71,7 @@ void Core::posted(Posted& event) {
         if (--found->second.replies_left == 0) show_finished(reply->ticket);
     } else if (auto* wanted = dynamic_cast<OrderWanted*>(message)) {
         carry_out(wanted->command);
-        orders_[++last_ticket_] = {.client = ClientId{},
+        orders_[++last_ticket_] = {.asker = {},
                                    .origin = event.from,
                                    .origin_ticket = wanted->ticket,
                                    .command = wanted->command};

@@ -132,7 +132,11 @@ void Core::writer_changed(ClusterEntry& entry, NodeId writer) {
     const bool is_another = entry.writer && entry.writer != writer;
     entry.writer = writer;
     if (!has_writer(entry)) return;
-    if (is_another) count_lost_places(entry);
+    if (is_another) {
+        ++entry.counts.failovers;
+        entry.counts.lost_lately = 0;
+        count_lost_places(entry);
+    }
     // Reads may have waited for it, too.
     for (ClientId id : std::exchange(entry.waiting, {})) view_waiter_goes_on(id);
     begin_line(entry);
@@ -163,6 +167,13 @@ void Core::count_lost_places(ClusterEntry& entry) {
 void Core::places_lost(ClusterEntry& entry, std::uint64_t sessions, cluster::Position furthest) {
     if (entry.observed == nullptr) return;
     entry.observed->note_lost_places(sessions, furthest, now_);
+    entry.counts.lost_sessions += sessions;
+    // Workers tell one after the other how far their sessions had been: the furthest counts.
+    const std::uint64_t bytes = entry.view->bytes_past_fork(furthest);
+    if (bytes > entry.counts.lost_lately) {
+        entry.counts.lost_bytes += bytes - entry.counts.lost_lately;
+        entry.counts.lost_lately = bytes;
+    }
     clusters_deadline_ = now_;
 }
 

@@ -163,6 +163,7 @@ void Core::shutdown_progress() {
     if (servers_.size() > 0) return;
     life_ = Life::Stopped;
     drain_deadline_ = Instant::never();
+    end_http();
     effects_->push(Stopped{});
 }
 

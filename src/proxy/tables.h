@@ -48,6 +48,16 @@ struct NodeStats {
 };
 
 // The nodes of one or several databases. One worker observes them; all route by its views.
+// What has become of the nodes of a cluster since the start.
+struct ClusterCounts {
+    std::uint64_t failovers = 0;
+    std::uint64_t lost_sessions = 0;
+    std::uint64_t lost_bytes = 0;
+    std::uint64_t lost_lately = 0;  // Of these bytes: by the last failover.
+    std::uint64_t changes = 0;
+    std::uint64_t alarms = 0;
+};
+
 struct ClusterEntry {
     std::string key;  // The nodes, as text: the same for all workers.
     // Null until the first has come.
@@ -87,6 +97,7 @@ struct ClusterEntry {
     std::unique_ptr<cluster::Cluster> observed;
     std::shared_ptr<const MonitorLogin> login;
     std::deque<cluster::ClusterEvent> events;  // The last of them, for SHOW EVENTS.
+    ClusterCounts counts;
     // The primary to come, the first view that called it so, and the workers that may still have a
     // server that could write elsewhere.
     NodeAddress last_primary;  // Empty: nobody is to be told that it is lost.
@@ -175,6 +186,12 @@ struct Console {
     ByteQueue input;
     std::string user;
     bool is_waiting = false;  // For other workers, or for the edge.
+};
+
+// Who asks for a command: a client of the console, or somebody over HTTP. Neither: another worker.
+struct Asker {
+    ClientId client = {};
+    HttpRequestId http = {};
 };
 
 struct Client {

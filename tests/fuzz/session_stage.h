@@ -107,6 +107,7 @@ class Stage {
     void run(WriteLog&) {}
     void run(AskProcess& effect);
     void run(RunCommand&) {}
+    void run(AnswerHttp&) {}
     void run(Stopped&) { is_stopped_ = true; }
 
     StageClient& find(ClientId id);

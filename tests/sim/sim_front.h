@@ -89,6 +89,7 @@ class SimWorker final : public Endpoint, public Actor {
     void run(WriteLog& effect);
     void run(AskProcess& effect);
     void run(RunCommand& effect);
+    void run(AnswerHttp&) {}
     void run(Stopped& effect);
 
     SimFront& front_;

@@ -106,6 +106,8 @@ const std::vector<IncludeBan> kIncludeBans = {
     {std::regex("openssl/(ssl|bio|err)\\.h"),
      "TLS belongs to io/tls; the core is told ClientSecured"},
     {std::regex("openssl/.*"), "cryptography belongs to auth", {"auth"}},
+    {std::regex("nlohmann/.*"), "JSON belongs to admin", {"admin"}},
+    {std::regex("microhttpd\\.h"), "HTTP belongs to io/http_server; wire/http.h has its values"},
     {std::regex("spdlog/.*"), "use pgweir/base/log.h or the effect WriteLog"},
     {std::regex("(sys|netinet|arpa|net)/.*"), "sockets and files belong to io; return an effect"},
     {std::regex("(unistd|fcntl|poll|netdb|signal|pthread|dirent)\\.h"), "the system belongs to io"},

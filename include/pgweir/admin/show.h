@@ -35,6 +35,9 @@ enum class ShowTable : std::uint8_t {
     Events,
     Routes,
     Route,  // Of EXPLAIN ROUTE.
+    // No tables: what is told over HTTP (http_api.h).
+    Metrics,
+    Readiness,
 };
 
 struct DatabaseRow {
@@ -55,6 +58,9 @@ struct DatabaseRow {
     std::uint64_t clients = 0;
     bool paused = false;
     bool disabled = false;
+    std::string trouble = {};  // Why none of its nodes can be used.
+    // That are logged in, if it has one node only: it can be used after all.
+    std::uint64_t servers_ready = 0;
 };
 
 // One (database, user).
@@ -161,6 +167,17 @@ struct EventRow {
     std::string text = {};
 };
 
+// What has become of the nodes of a cluster since the start. Only the worker that observes them
+// knows.
+struct ClusterRow {
+    std::string databases = {};
+    std::uint64_t failovers = 0;
+    std::uint64_t lost_sessions = 0;
+    std::uint64_t lost_bytes = 0;
+    std::uint64_t changes = 0;
+    std::uint64_t alarms = 0;
+};
+
 // One shape of statement.
 struct RouteRow {
     std::string shape = {};
@@ -195,13 +212,14 @@ struct ShowParts {
     bool counts = false;
     bool state = false;
     bool nodes = false;
+    bool clusters = false;
     bool events = false;
     bool routes = false;
     bool route = false;
 
     bool any() const {
         return databases || pools || clients || servers || stats || users || config || counts ||
-               state || nodes || events || routes || route;
+               state || nodes || clusters || events || routes || route;
     }
 };
 ShowParts parts_of(ShowTable table);
@@ -216,11 +234,13 @@ struct ShowData {
     std::vector<UserRow> users;
     std::vector<ConfigRow> config;
     std::vector<NodeRow> nodes;
+    std::vector<ClusterRow> clusters;
     std::vector<EventRow> events;
     std::vector<RouteRow> routes;
     RouteExplanation route;
     ListCounts counts;
     bool paused = false;  // Every database is paused.
+    bool is_stopping = false;
     // Microseconds from 1970-01-01 UTC to the origin of Instant. Where nobody knows them, points in
     // time are shown as NULL.
     std::optional<std::int64_t> origin_unix_us;

@@ -42,6 +42,8 @@ struct StatsField {
     std::string_view averages_name;  // SHOW STATS_AVERAGES
     std::string_view name;           // SHOW TOTALS, behind total_ and avg_
     std::string_view help;
+    std::string_view metric;            // /metrics; times are seconds there,
+    std::string_view metric_help = {};  // which the help of a time has to say otherwise.
 };
 std::span<const StatsField> stats_fields();
 

@@ -135,6 +135,8 @@ struct ClusterView {
 
     const NodeView* find(NodeId id) const;
     History history_of(Position place) const;
+    // How far a lost place lies past where its timeline was left, as far as is known; else 0.
+    std::uint64_t bytes_past_fork(Position place) const;
 };
 
 using ClusterViewRef = std::shared_ptr<const ClusterView>;

@@ -11,6 +11,7 @@
 #include "pgweir/cluster/observation.h"
 #include "pgweir/session/connection_facts.h"
 #include "pgweir/session/effect.h"
+#include "pgweir/wire/http.h"
 
 namespace pgweir {
 
@@ -110,6 +111,13 @@ struct ReloadFinished {
     std::vector<std::string> notices;  // E.g. options that need a restart.
 };
 
+// Somebody asks over HTTP, for what http_api.h of admin knows. Each is answered once (AnswerHttp),
+// now or later, whether or not anybody still listens.
+struct HttpRequested {
+    HttpRequestId id;
+    wire::HttpRequest request;
+};
+
 enum class ShutdownMode : std::uint8_t {
     Drain,  // Transactions finish, up to shutdown_timeout; then as Now.
     Now,    // Everybody gets 57P01 at once.
@@ -122,6 +130,6 @@ using Event =
     std::variant<ClientBytes, ServerBytes, ClientOpened, ClientSecured, ClientClosed, ClientBlocked,
                  ClientDrained, ServerOpened, ServerOpenFailed, ServerSecured, ServerClosed,
                  ServerBlocked, ServerDrained, NodeObserved, NodeResolved, Posted, Woken,
-                 SettingsChanged, ReloadFinished, ShutdownRequested>;
+                 SettingsChanged, ReloadFinished, HttpRequested, ShutdownRequested>;
 
 }  // namespace pgweir

@@ -21,6 +21,7 @@
 #include "pgweir/config/monitor_login.h"
 #include "pgweir/config/node_address.h"
 #include "pgweir/config/tls_mode.h"
+#include "pgweir/wire/http.h"
 
 namespace pgweir {
 
@@ -139,13 +140,19 @@ struct RunCommand {
     std::vector<std::pair<std::string, std::string>> environment;
 };
 
+// The answer to HttpRequested.
+struct AnswerHttp {
+    HttpRequestId id;
+    wire::HttpAnswer answer;
+};
+
 // This worker holds no client and no server any more, and shutdown was asked for.
 struct Stopped {};
 
 using Effect = std::variant<SendToClient, SendToServer, StartClientTls, StartServerTls, PauseClient,
                             ResumeClient, PauseServer, ResumeServer, CloseClient, CloseServer,
                             OpenServer, LookAtNode, ForgetNode, ResolveNode, Post, WriteLog,
-                            AskProcess, RunCommand, Stopped>;
+                            AskProcess, RunCommand, AnswerHttp, Stopped>;
 
 class EffectList {
  public:

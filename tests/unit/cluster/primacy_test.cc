@@ -268,6 +268,9 @@ TEST_CASE("the fork of a timeline is bounded by what the promoted node had repla
     CHECK(view.history_of({Lsn{151}, 1}) == History::Lost);
     CHECK(view.history_of({Lsn{999}, 2}) == History::Within);
     CHECK(view.history_of({Lsn{1}, 3}) == History::Future);
+    CHECK(view.bytes_past_fork({Lsn{121}, 1}) == 0);
+    CHECK(view.bytes_past_fork({Lsn{154}, 1}) == 4);
+    CHECK(view.bytes_past_fork({Lsn{999}, 2}) == 0);
     s.primary(kTwo, 190, 2);
     CHECK(s.view().timeline_began_at == Lsn{120});
     // And once more.

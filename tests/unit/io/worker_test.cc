@@ -56,6 +56,7 @@ std::string name_of(const Event& event) {
         std::string operator()(const Woken&) const { return "woken"; }
         std::string operator()(const SettingsChanged&) const { return "settings changed"; }
         std::string operator()(const ReloadFinished&) const { return "reload finished"; }
+        std::string operator()(const HttpRequested& e) const { return "asked " + e.request.path; }
         std::string operator()(const ShutdownRequested&) const { return "shutdown requested"; }
     };
     return std::visit(Namer{}, event);
@@ -83,11 +84,13 @@ struct RecordingHost final : WorkerHost {
         worker->put(std::move(letter));
     }
     void ask(WorkerIndex, AskProcess request) override { asked.push_back(request.request); }
+    void answer(AnswerHttp answer) override { answers.push_back(std::move(answer.answer.body)); }
     void on_worker_stopped(WorkerIndex) override { ++stopped; }
 
     Worker* worker = nullptr;
     std::vector<WorkerIndex> posts;
     std::vector<ProcessRequest> asked;
+    std::vector<std::string> answers;
     int stopped = 0;
 };
 

@@ -2,6 +2,8 @@
 // A Proxy driven by hand: the test plays its clients, its servers and its clock.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -98,6 +100,18 @@ class ByHand {
         tell(ServerBytes{id, greeting});
     }
 
+    // --- HTTP: each request has the next id.
+    HttpRequestId ask_http(wire::HttpRequest request) {
+        const HttpRequestId id{++last_http_};
+        tell(HttpRequested{id, std::move(request)});
+        return id;
+    }
+    // Null: not yet.
+    const wire::HttpAnswer* http_answer(HttpRequestId id) const {
+        const auto found = http_answers_.find(id);
+        return found == http_answers_.end() ? nullptr : &found->second;
+    }
+
     Instant now() const { return now_; }
     proxy::Proxy& proxy() { return proxy_; }
     EffectList& effects() { return effects_; }
@@ -137,6 +151,9 @@ class ByHand {
                 looks_.push_back(look->node);
             } else if (auto* command = std::get_if<RunCommand>(&effect)) {
                 commands_.push_back(std::move(*command));
+            } else if (auto* answer = std::get_if<AnswerHttp>(&effect)) {
+                // Once.
+                REQUIRE(http_answers_.emplace(answer->id, std::move(answer->answer)).second);
             } else if (auto* line = std::get_if<WriteLog>(&effect)) {
                 log_.push_back(line->text);
             }
@@ -155,6 +172,8 @@ class ByHand {
     std::map<ServerId, Peer> servers_;
     std::map<ServerId, std::string> hosts_;
     std::vector<ServerId> opened_;
+    std::uint64_t last_http_ = 0;
+    std::map<HttpRequestId, wire::HttpAnswer> http_answers_;
     std::vector<std::string> log_;
     std::vector<NodeId> looks_;
     std::vector<RunCommand> commands_;

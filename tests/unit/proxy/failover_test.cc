@@ -37,6 +37,9 @@ TEST_CASE("what could write to the old primary is closed before the new one is w
     CHECK(has(s.world.asked(s.on_two), "Q("));
     s.world.answer(s.on_two, kDone);
     CHECK(has(s.world.heard(bob), "C("));
+    const HttpRequestId metrics = s.world.ask_http({.path = "/metrics"});
+    CHECK(
+        has(s.world.http_answer(metrics)->body, "\npgweir_failovers_total{databases=\"app\"} 1\n"));
 }
 
 TEST_CASE("of two primaries on one timeline neither keeps a server") {
