@@ -86,11 +86,14 @@ std::string problem(Body& body) {
 std::string columns(Body& body) {
     std::string text;
     for (std::int64_t left = body.number(2); left > 0 && !body.is_done(); --left) {
-        text += (text.empty() ? "" : " ") + body.text() + ":";
+        text += text.empty() ? "" : " ";
+        text += body.text() + ":";
         const std::int64_t table = body.number(4);
         const std::int64_t column = body.number(2);
-        text += oid(body.number(4)) + "/" + std::to_string(body.number(2)) + "/";
-        text += std::to_string(body.number(4)) + "/" + std::to_string(body.number(2));
+        text += oid(body.number(4));
+        text += "/" + std::to_string(body.number(2));
+        text += "/" + std::to_string(body.number(4));
+        text += "/" + std::to_string(body.number(2));
         if (table != 0 || column != 0) text += "@" + oid(table) + "." + std::to_string(column);
     }
     return text;

@@ -31,6 +31,8 @@ std::string_view take_parenthesised(std::string_view& text) {
     return inside;
 }
 
+std::string unescaped(std::string_view text);
+
 std::string escape(std::string_view& text) {
     const char kind = text[0];
     text.remove_prefix(1);
@@ -55,10 +57,12 @@ std::string escape(std::string_view& text) {
         case 'w':
             return int32(std::stoll(std::string(take_parenthesised(text))));
         case '*': {
-            auto inside = take_parenthesised(text);
-            const int count = std::stoi(std::string(take_word(inside)));
+            const std::string inside(take_parenthesised(text));
+            std::size_t digits = 0;
+            const int count = std::stoi(inside, &digits);
+            const std::string one = unescaped(std::string_view(inside).substr(digits + 1));
             std::string many;
-            for (int i = 0; i < count; ++i) many += inside;
+            for (int i = 0; i < count; ++i) many += one;
             return many;
         }
         default:

@@ -12,7 +12,7 @@
 //   startup 3.0 name=value …     sslrequest     gssencrequest     cancelrequest bytes
 //
 // In all of them \xHH is a byte, \n \t \\ \, \| what they say, \h(5) and \w(5) integers of two and
-// four bytes, \*(70000 x) a text many times, \- nothing. A value \N is null.
+// four bytes, \*(70000 x) and \*(70000*x) a text many times, \- nothing. A value \N is null.
 #pragma once
 
 #include <string>

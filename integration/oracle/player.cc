@@ -122,10 +122,13 @@ class Player {
 
     // Which server a client has is not told in every mode; one waiting server is enough.
     void wait_for(const std::string& condition) {
-        Connection observer(listener_.observer);
+        std::vector<Connection> observers;
+        for (const Target& target : listener_.observers) observers.emplace_back(target);
+        const std::string question = "select count(*) from pg_stat_activity where " + condition;
         wait_until(condition, [&] {
-            return observer.value("select count(*) from pg_stat_activity where " + condition) !=
-                   "0";
+            return std::any_of(observers.begin(), observers.end(), [&](Connection& observer) {
+                return observer.value(question) != "0";
+            });
         });
     }
 

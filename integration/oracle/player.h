@@ -19,8 +19,8 @@ struct Listener {
     bool is_bytewise = false;  // Every byte is sent in a segment of its own.
     // Called when the only client is idle and about to speak.
     std::function<void()> before_unit = {};
-    // PostgreSQL's own answers about itself, for "wait".
-    Target observer;
+    // The nodes behind it, for "wait".
+    std::vector<Target> observers;
 };
 
 Transcript play(const Conversation& conversation, const Listener& listener);

@@ -45,6 +45,8 @@ std::string name_of(Mode mode) {
 }
 
 bool makes_sense(const Conversation& conversation, Mode mode) {
+    // There the pool has no server for a second client.
+    if (mode == Mode::Moved && conversation.has_two_clients()) return false;
     switch (conversation.needs) {
         case Needs::Nothing:
             return true;
@@ -96,6 +98,10 @@ Stage::Stage()
     const std::string standby = "127.0.0.1:" + std::to_string(standby_.port());
     split.database("split", "nodes", "[\"" + primary + "\", \"" + standby + "\"]");
     split.database("split", "dbname", "\"app\"");
+    // Two clients tell one another what no session's own reads and writes say.
+    split.database("strong", "nodes", "[\"" + primary + "\", \"" + standby + "\"]");
+    split.database("strong", "dbname", "\"app\"");
+    split.database("strong", "consistency", "\"strong\"");
     split.set("cluster", "monitor_user", "\"trusty\"");
     split.set("cluster", "probe_interval", "\"50ms\"");
     split.set("routing", "slow_start", "\"0s\"");
@@ -136,7 +142,8 @@ void Stage::set_tables_up(const Conversation& conversation) {
 
 Transcript Stage::play_directly(const Conversation& conversation) {
     set_tables_up(conversation);
-    return oracle::play(conversation, {.target = cluster_.target(), .observer = cluster_.owner()});
+    return oracle::play(conversation,
+                        {.target = cluster_.target(), .observers = {cluster_.owner()}});
 }
 
 Transcript Stage::play(const Conversation& conversation, Mode mode) {
@@ -144,7 +151,11 @@ Transcript Stage::play(const Conversation& conversation, Mode mode) {
     Scene& scene = this->scene(mode);
     Listener listener{.target = target(mode),
                       .is_bytewise = mode == Mode::Bytewise,
-                      .observer = cluster_.owner()};
+                      .observers = {cluster_.owner()}};
+    if (mode == Mode::Split) {
+        listener.observers.push_back(standby_.owner());
+        if (conversation.has_two_clients()) listener.target.database = "strong";
+    }
     if (scene.stirrer) listener.before_unit = [&scene] { scene.stirrer->stir(); };
     Transcript transcript = oracle::play(conversation, listener);
     if (conversation.stains) Connection(scene.pgweir->console()).must("RECONNECT");
