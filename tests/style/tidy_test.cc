@@ -93,8 +93,8 @@ TEST_CASE("no file is longer than 500 lines") {
 
 TEST_CASE("every file opens with its licence") {
     Report report;
-    for (const SourceFile& file :
-         files_under(kFolders, {".h", ".cc", "CMakeLists.txt", ".cmake", ".sh", ".py", ".js"})) {
+    for (const SourceFile& file : files_under(kFolders, {".h", ".cc", "CMakeLists.txt", ".cmake",
+                                                         ".sh", ".py", ".js", ".mutants"})) {
         // Behind the interpreter's name, where there is one.
         const std::size_t first = !file.lines.empty() && file.lines[0].starts_with("#!") ? 1 : 0;
         if (file.lines.size() > first && file.lines[first].ends_with(kLicence)) continue;
