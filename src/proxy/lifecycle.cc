@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pgweir/base/assert.h"
 #include "proxy/core.h"
 
 namespace pgweir::proxy {
@@ -161,6 +162,8 @@ void Core::shutdown_progress() {
         }
     }
     if (servers_.size() > 0) return;
+    // What a pool still counts now it has counted wrong all the time.
+    for (const auto& [key, entry] : pools_) PGWEIR_ASSERT(entry->pool.size() == 0);
     life_ = Life::Stopped;
     drain_deadline_ = Instant::never();
     end_http();

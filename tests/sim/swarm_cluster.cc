@@ -112,6 +112,8 @@ void draw_weather(Draw& draw, Random& random) {
         world.look_weather.hang_one_in = random.one_in(2) ? 20 : 0;
     }
     if (fates.client_links) world.client_weather.reset_one_in = 6;
+    // Workers with much to do: what one of them has seen another hears of late.
+    if (random.one_in(4)) world.post_delay_max = Duration::milliseconds(20);
     if (!fates.standbys && !fates.node && !fates.failovers) return;
     world.server_weather.reset_one_in = random.one_in(2) ? 6 : 0;
     world.server_weather.silent_one_in = random.one_in(3) ? 12 : 0;

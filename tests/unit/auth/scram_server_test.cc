@@ -219,6 +219,10 @@ TEST_CASE("another channel binding, nonce, order or a mandatory extension is ref
     CHECK(with_front([](Text nonce) { return "r=" + nonce; }) == ScramError::Malformed);
     CHECK(with_front([](Text nonce) { return "c=biws,r=" + nonce + "x"; }) ==
           ScramError::Malformed);
+    // As long as ours, and signed by who knows the password.
+    CHECK(with_front([](Text nonce) {
+              return "c=biws,r=" + std::string(nonce.rbegin(), nonce.rend());
+          }) == ScramError::Malformed);
     CHECK(with_front([](Text) { return std::string("c=biws,r=abcdef"); }) == ScramError::Malformed);
     CHECK(with_front([](Text) { return std::string("c=biws,r="); }) == ScramError::Malformed);
     CHECK(with_front([](Text) { return std::string("c=biws"); }) == ScramError::Malformed);

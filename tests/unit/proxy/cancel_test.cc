@@ -10,11 +10,13 @@ namespace pgweir::proxy {
 
 namespace {
 
-// A CancelRequest for the client that was greeted so.
-Bytes cancel_of(const std::string& greeting) {
-    const std::size_t at = greeting.find(std::string_view("K\0\0\0\x0c", 5));
+// A CancelRequest for the client that was greeted so, with a key of so many bytes.
+Bytes cancel_of(const std::string& greeting, std::size_t key_bytes = 4) {
+    const std::size_t body = 4 + key_bytes;
+    const std::string head{'K', 0, 0, 0, static_cast<char>(4 + body)};
+    const std::size_t at = greeting.find(head);
     REQUIRE(at != std::string::npos);
-    const ByteView key = as_bytes(std::string_view(greeting).substr(at + 5, 8));
+    const ByteView key = as_bytes(std::string_view(greeting).substr(at + head.size(), body));
     Bytes request;
     wire::cancel_request(request, load_u32(key.data()), key.subspan(4));
     return request;
@@ -79,6 +81,35 @@ TEST_CASE("a cancel request with a wrong key does nothing and is told nothing") 
 }
 
 // --- Statements of pgweir's own ---------------------------------------------------------------
+
+TEST_CASE("every byte of a long key counts, and so does its length") {
+    ByHand world(kSettings);
+    const ClientId alice = world.open();
+    Bytes startup;
+    wire::startup_message(startup, {{"user", "alice"}, {"database", "app"}}, 2);
+    world.tell(ClientBytes{alice, startup});
+    world.log_in(world.opened().at(0));
+    const Bytes right = cancel_of(world.heard_text(alice), 32);
+    world.say(alice, client::query("SELECT 1"));
+    const auto servers_for = [&world](const Bytes& request) {
+        const std::size_t before = world.opened().size();
+        world.tell(ClientBytes{world.open(), request});
+        return world.opened().size() - before;
+    };
+    const std::uint32_t process = load_u32(right.data() + 8);
+    const ByteView secret = ByteView(right).subspan(12);
+    for (std::size_t wrong = 0; wrong < secret.size(); ++wrong) {
+        Bytes forged = right;
+        forged[12 + wrong] ^= 1;
+        CHECK(servers_for(forged) == 0);
+    }
+    for (const std::size_t length : {4, 31}) {
+        Bytes shorter;
+        wire::cancel_request(shorter, process, secret.first(length));
+        CHECK(servers_for(shorter) == 0);
+    }
+    CHECK(servers_for(right) == 1);
+}
 
 TEST_CASE("a cancel request waits while pgweir's own statement runs") {
     Restoring world;

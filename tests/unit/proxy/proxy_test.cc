@@ -228,6 +228,47 @@ TEST_CASE("what was sent before a good-bye is done, and answered if there is som
     CHECK(world.asked(world.one) == "Q(SELECT 1)");
 }
 
+namespace {
+
+constexpr std::string_view kShortLived = R"(
+[pgweir]
+auth_type = "any"
+[tls]
+server_tls_sslmode = "disable"
+[timeouts]
+server_lifetime = "60s"
+[databases.app]
+host = "127.0.0.1"
+pool_size = 1
+)";
+
+}  // namespace
+
+TEST_CASE("a server that is never idle is closed all the same when its lifetime is over") {
+    Ready world(kShortLived);
+    const ClientId bob = world.connect();
+    world.heard(bob);
+    world.say(world.alice, client::query("BEGIN"));
+    world.answer(world.one, server::complete("BEGIN") + server::ready('T'));
+    // Not in the middle of a transaction.
+    for (int i = 0; i < 30; ++i) {
+        world.pass(Duration::seconds(2));
+        world.say(world.alice, client::query("SELECT 1"));
+        world.answer(world.one, server::columns() + server::row() + server::complete("SELECT 1") +
+                                    server::ready('T'));
+    }
+    CHECK_FALSE(world.is_server_closed(world.one));
+    world.say(bob, client::query("SELECT 2"));
+    world.asked(world.one);
+    world.say(world.alice, client::query("COMMIT"));
+    world.answer(world.one, server::complete("COMMIT") + server::ready());
+    CHECK(world.asked(world.one) == "Q(COMMIT) X");
+    world.tell(ServerClosed{world.one, "closed"});
+    REQUIRE(world.opened().size() == 2);
+    world.log_in(world.opened()[1]);
+    CHECK(world.asked(world.opened()[1]) == "Q(SELECT 2)");
+}
+
 TEST_CASE("an idle server that speaks is closed, and no client hears it") {
     Ready world;
     world.answer(world.one, one_row());

@@ -99,6 +99,22 @@ std::string lost_in_transaction(const Said& said, const Said& answered = {}) {
 
 }  // namespace
 
+TEST_CASE("what was set in a transaction that is lost is as it was before, and is told so") {
+    Conversation talk;
+    const auto set = [&talk](std::string_view sql, std::string_view value, char status) {
+        talk.client_says(c::query(sql));
+        talk.server_says(s::status("application_name", value) + s::complete("SET") +
+                         s::ready(status));
+        talk.heard();
+    };
+    set("SET application_name TO before", "before", 'I');
+    set("BEGIN; SET application_name TO within", "within", 'T');
+    CHECK(talk.client.wanted()->find("application_name")->value == "within");
+    CHECK(talk.lose_server());
+    CHECK(talk.heard() == "S(application_name,before)");
+    CHECK(talk.client.wanted()->find("application_name")->value == "before");
+}
+
 TEST_CASE("a ROLLBACK that is lost has rolled back, and the transaction is over") {
     for (const char* text : {"ROLLBACK", "rollback;", " /* x */ Abort work ; -- done",
                              "ROLLBACK TRANSACTION", "rollback and no chain"}) {

@@ -95,6 +95,22 @@ TEST_CASE("who prepares a text after an ALTER gets a plan of its own, others kee
     CHECK(talk.asked() == "B(,pgweir_1) S");
 }
 
+TEST_CASE("a notice about a message of pgweir's own is nobody's to hear") {
+    Conversation talk;
+    talk.client_says(c::parse("", "SELECT 'mine'") + c::sync());
+    talk.server_says(s::parsed() + s::ready());
+    Other other(talk);
+    talk.lend_server_to(other.client, c::parse("", "SELECT 'theirs'") + c::sync(),
+                        s::parsed() + s::ready());
+    talk.client_says(c::bind("") + c::execute() + c::sync());
+    const Said notice = testing::message('N', std::string_view("SNOTICE\0", 9));
+    talk.heard();
+    talk.server_says(notice + s::parsed());
+    CHECK(talk.heard().empty());
+    talk.server_says(notice + s::bound() + result() + s::ready());
+    CHECK(talk.heard() == "N 2 D C(SELECT 1) Z(I)");
+}
+
 TEST_CASE("the unnamed statement of somebody else is not found") {
     Conversation talk;
     Other other(talk);

@@ -112,6 +112,25 @@ TEST_CASE_FIXTURE(Split, "a prepared statement is judged where it is bound") {
     CHECK(talk.heard() == "1 Z(I) 2 D C(SELECT 1) Z(I)");
 }
 
+TEST_CASE_FIXTURE(Split, "a prepared statement is judged anew if a backslash means another thing") {
+    const auto report = [this](std::string_view value) {
+        talk.client_says(c::query("SELECT 1"));
+        talk.server_says(s::status("standard_conforming_strings", value) + answer());
+    };
+    const auto is_read = [this] {
+        talk.client_says(c::bind("a") + c::execute() + c::sync());
+        talk.server_says(s::bound() + s::row() + s::complete("SELECT 1") + s::ready());
+        return route().is_read;
+    };
+    report("on");
+    // Two strings; or one, and a DELETE behind it.
+    talk.client_says(c::parse("a", R"(SELECT '\', '; DELETE FROM t; --')") + c::sync());
+    talk.server_says(s::parsed() + s::ready());
+    CHECK(is_read());
+    report("off");
+    CHECK_FALSE(is_read());
+}
+
 // --- BEGIN --------------------------------------------------------------------------------------
 
 TEST_CASE_FIXTURE(Split, "BEGIN is answered at once, and sent with the first statement") {
