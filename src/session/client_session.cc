@@ -30,6 +30,7 @@ void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
     committed_ = wanted_;
     block_ = Block::None;
     is_resetting_ = lacks_settings_ = false;
+    is_lease_of_standby_ = server.is_standby();
     if (server.parameters() != wanted_) bring_parameters(server, effects);
     if (deferred_ == nullptr) return;
     server.send_query(deferred_->sql, Asker::Settings, effects);

@@ -233,7 +233,8 @@ ClientSession::Relay::Begun ClientSession::Relay::begin_unit(ByteView bytes) {
         client.route_unit(unit);
         return {.go = false, .taken = need(Need::Lease)};
     }
-    if (server->is_standby() && !may_follow(unit)) return {.go = false, .taken = stall()};
+    const bool is_for_reads = server->is_standby() || client.is_lease_of_standby_;
+    if (is_for_reads && !may_follow(unit)) return {.go = false, .taken = stall()};
     client.unit_ = unit.facts;
     return send_unit(bytes, IsFirst::No);
 }

@@ -211,6 +211,9 @@ class ClientSession {
     // A transaction on a standby: all of it stays there.
     enum class Block : std::uint8_t { None, Open, Ended };
     Block block_ = Block::None;
+    // The lease was taken of a standby. If that is promoted meanwhile, writes still want a lease of
+    // their own: who may be written to is not the server's to say.
+    bool is_lease_of_standby_ = false;
     RouteWish wish_;
     UnitRoute route_;
     UnitFacts unit_;               // At the front, or being sent.

@@ -251,6 +251,18 @@ TEST_CASE_FIXTURE(Split, "a write that is pipelined behind a read waits for anot
     CHECK_FALSE(route().is_read);
 }
 
+TEST_CASE_FIXTURE(Split, "a write behind reads does not go to their standby as it is promoted") {
+    talk.client_says(c::query("SELECT 1") + c::query("SELECT 2") + c::query("DELETE FROM t"));
+    CHECK(talk.asked() == "Q(SELECT 1) Q(SELECT 2)");
+    // Whether the old primary can still be written to, nobody has seen to yet.
+    talk.server_says(s::columns() + s::row() + s::complete("SELECT 1") +
+                     s::status("in_hot_standby", "off") + s::ready());
+    CHECK(talk.asked().empty());
+    talk.server_says(answer());
+    CHECK(talk.asked() == "Q(DELETE FROM t)");
+    CHECK_FALSE(route().is_read);
+}
+
 TEST_CASE_FIXTURE(Split, "a statement that was refused is prepared anew where it runs again") {
     talk.client_says(batch("SELECT 1", "a"));
     talk.server_says(s::parsed() + s::error("25006") + s::ready());
