@@ -190,6 +190,8 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     if (server.replay().survives_loss()) return reads_lost(server, pool, effects);
     server.stop_replay(id_, effects);
     state_ = State::Idle;
+    // It has written nothing, whether the standby is promoted meanwhile or not.
+    const bool ends_on_standby = is_lease_of_standby_ && block_ == Block::Ended;
     block_ = Block::None;
     is_unit_open_ = is_unit_routed_ = false;
     streaming_to_server_ = false;  // The rest of a message that was being passed on goes nowhere.
@@ -211,14 +213,15 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     // A ROLLBACK that was lost has rolled back, whatever became of it.
     const bool rolls_back = status != wire::TransactionStatus::Idle &&
                             (server.is_rolling_back() || is_lone_rollback(answers));
-    const bool is_unknown = is_owed && may_commit && !rolls_back;
+    const bool is_over = rolls_back || ends_on_standby;
+    const bool is_unknown = is_owed && may_commit && !is_over;
     wire::Refusal refusal{.reason = is_unknown ? wire::RefusalReason::ResolutionUnknown
                                                : wire::RefusalReason::TransactionLost,
                           .subject = pool,
                           .detail = server.fatal_message()};
     Bytes error;
     wire::append(error, refusal);
-    const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown && !rolls_back;
+    const bool stays_failed = status != wire::TransactionStatus::Idle && !is_unknown && !is_over;
     if (stays_failed) {
         lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Rollback);
     } else if (!is_owed) {

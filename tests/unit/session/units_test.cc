@@ -291,6 +291,18 @@ TEST_CASE_FIXTURE(Split,
     CHECK(to_string(talk.client.input().view()) == to_string(ByteView(c::query("SELECT 2"))));
 }
 
+TEST_CASE_FIXTURE(Split, "of a transaction that is lost on a standby nothing is unknown") {
+    for (const char* end : {"COMMIT", "ROLLBACK"}) {
+        Split split;
+        split.talk.client_says(c::query("BEGIN READ ONLY"));
+        split.talk.client_says(c::query("SELECT 1") + c::query(end));
+        CHECK(split.talk.heard() == "C(BEGIN) Z(T)");
+        CHECK(split.talk.lose_server());
+        CHECK(split.talk.heard() == "E(ERROR,40001) Z(I) E(ERROR,40001) Z(I)");
+        CHECK_FALSE(split.talk.client.is_in_lost_transaction());
+    }
+}
+
 TEST_CASE_FIXTURE(Split, "a read whose primary is lost runs again, too") {
     to_primary();
     SUBCASE("simple") {
