@@ -30,7 +30,7 @@ void ClientSession::begin_lease(ServerSession& server, EffectList& effects) {
     committed_ = wanted_;
     block_ = Block::None;
     is_resetting_ = lacks_settings_ = false;
-    is_lease_of_standby_ = server.is_standby();
+    is_lease_of_standby_ = server.is_standby() && route_.is_read;
     if (server.parameters() != wanted_) bring_parameters(server, effects);
     if (deferred_ == nullptr) return;
     server.send_query(deferred_->sql, Asker::Settings, effects);
@@ -191,7 +191,8 @@ bool ClientSession::server_lost(ServerSession& server, const std::string& pool,
     server.stop_replay(id_, effects);
     state_ = State::Idle;
     // It has written nothing, whether the standby is promoted meanwhile or not.
-    const bool ends_on_standby = is_lease_of_standby_ && block_ == Block::Ended;
+    const bool ends_on_standby =
+        is_lease_of_standby_ && block_ == Block::Ended && !rules_->split.all_to_standbys;
     block_ = Block::None;
     is_unit_open_ = is_unit_routed_ = false;
     streaming_to_server_ = false;  // The rest of a message that was being passed on goes nowhere.

@@ -233,6 +233,10 @@ ClientSession::Relay::Begun ClientSession::Relay::begin_unit(ByteView bytes) {
         client.route_unit(unit);
         return {.go = false, .taken = need(Need::Lease)};
     }
+    // Nothing is under way: what the server says of its transaction counts.
+    if (client.block_ == Block::PerhapsEnded && server->answers().empty()) {
+        client.block_ = server->is_in_transaction() ? Block::Open : Block::None;
+    }
     const bool is_for_reads = server->is_standby() || client.is_lease_of_standby_;
     if (is_for_reads && !may_follow(unit)) return {.go = false, .taken = stall()};
     client.unit_ = unit.facts;
@@ -241,7 +245,7 @@ ClientSession::Relay::Begun ClientSession::Relay::begin_unit(ByteView bytes) {
 
 // Whether this unit may go to the standby that serves the ones before it.
 bool ClientSession::Relay::may_follow(const Unit& unit) const {
-    if (client.block_ == Block::Ended) return false;
+    if (client.block_ == Block::Ended || client.block_ == Block::PerhapsEnded) return false;
     if (client.rules_->split.all_to_standbys) return true;
     if (client.block_ == Block::Open || server->is_in_transaction()) return true;
     const sql::Consistency level = unit.hints.has_consistency ? unit.hints.consistency
@@ -288,7 +292,7 @@ void ClientSession::Relay::unit_begun() {
     client.unit_left_ = facts.bytes;
     const bool in_block = client.block_ == Block::Open || server->is_in_transaction();
     if (facts.has_end && (in_block || facts.has_begin)) {
-        client.block_ = Block::Ended;
+        client.block_ = facts.ends ? Block::Ended : Block::PerhapsEnded;
     } else if (facts.has_begin) {
         client.block_ = Block::Open;
     }

@@ -59,6 +59,7 @@ void add(const sql::Verdict& verdict, std::string_view text, const UnitContext& 
     facts.has_begin |= step == Step::Begin || verdict.may_change_transaction;
     facts.has_end |= step == Step::Commit || step == Step::Rollback || step == Step::Other ||
                      verdict.may_change_transaction;
+    facts.ends |= step == Step::Commit || step == Step::Rollback;
     facts.leaves_state |= leaves_state(verdict, text, context);
     facts.may_change_schema |= verdict.may_change_schema;
 }

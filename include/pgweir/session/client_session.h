@@ -209,10 +209,10 @@ class ClientSession {
     bool is_unit_open_ = false;    // A part of a unit was sent.
     bool is_unit_routed_ = false;  // route_ and unit_ are of the unit at the front.
     // A transaction on a standby: all of it stays there.
-    enum class Block : std::uint8_t { None, Open, Ended };
+    enum class Block : std::uint8_t { None, Open, PerhapsEnded, Ended };
     Block block_ = Block::None;
-    // The lease was taken of a standby. If that is promoted meanwhile, writes still want a lease of
-    // their own: who may be written to is not the server's to say.
+    // The lease was taken of a standby, for a read. If that is promoted meanwhile, writes still
+    // want a lease of their own: who may be written to is not the server's to say.
     bool is_lease_of_standby_ = false;
     RouteWish wish_;
     UnitRoute route_;

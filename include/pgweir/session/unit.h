@@ -43,6 +43,7 @@ struct UnitFacts {
     bool may_repeat = false;  // As that, on the primary, too.
     bool has_begin = false;   // A transaction may be open behind it, though none was before.
     bool has_end = false;     // A transaction may have ended behind it.
+    bool ends = false;        // Of those: COMMIT or ROLLBACK, and not a savepoint's.
     bool leaves_state = false;  // Beyond what a plain SET does.
     bool may_change_schema = false;
 };

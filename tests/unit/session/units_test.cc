@@ -291,6 +291,21 @@ TEST_CASE_FIXTURE(Split,
     CHECK(to_string(talk.client.input().view()) == to_string(ByteView(c::query("SELECT 2"))));
 }
 
+TEST_CASE_FIXTURE(Split, "a read-only transaction on a standby goes on behind a savepoint") {
+    talk.client_says(c::query("BEGIN READ ONLY"));
+    talk.client_says(c::query("SELECT 1"));
+    talk.server_says(s::complete("BEGIN") + s::ready('T') + s::columns() + s::row() +
+                     s::complete("SELECT 1") + s::ready('T'));
+    talk.asked();
+    for (const char* step : {"SAVEPOINT a", "ROLLBACK TO a", "SELECT 2", "COMMIT AND CHAIN"}) {
+        talk.client_says(c::query(step));
+        CHECK(talk.asked() == "Q(" + std::string(step) + ")");
+        talk.server_says(s::complete("SAVEPOINT") + s::ready('T'));
+    }
+    talk.client_says(c::query("COMMIT"));
+    CHECK(talk.asked() == "Q(COMMIT)");
+}
+
 TEST_CASE_FIXTURE(Split, "of a transaction that is lost on a standby nothing is unknown") {
     for (const char* end : {"COMMIT", "ROLLBACK"}) {
         Split split;
