@@ -105,9 +105,11 @@ void ClusterChaos::lag(std::uint32_t standby) {
 }
 
 void ClusterChaos::strike(SimPostgres& node) {
-    switch (world_.random().below(5)) {
+    switch (world_.random().below(6)) {
         case 0:
             return node.crash(some(200), some(400));
+        case 5:  // It is back before anybody has looked.
+            return node.crash(some(4), some(4));
         case 1:
             return node.freeze(some(2000));
         case 2:

@@ -144,6 +144,7 @@ Draw draw_cluster(const RunRequest& request) {
     world.node.catalog_lies = fates.lies;
     world.node.goes_back_max = random.one_in(2) ? 20 : 0;
     world.ceilings.pool = draw.pool_size;
+    leave_out(request, draw);
     if (!request.direct) world.settings = settings_text(draw, random);
     draw.plan = "cluster, " + draw.mode + draw.plan + ", " + std::to_string(world.standbys) +
                 " standbys, " + std::to_string(world.workers) + " workers, pool " +

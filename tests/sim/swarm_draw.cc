@@ -109,6 +109,7 @@ Draw draw_single(const RunRequest& request) {
         world.server_weather.hang_one_in = random.one_in(3) ? 12 : 0;
         if (random.one_in(3)) world.node.max_connections = 2;
     }
+    leave_out(request, draw);
     if (!request.direct) world.settings = settings_text(draw, random);
     draw.plan = draw.mode + ", " + std::to_string(world.workers) + " workers, pool " +
                 std::to_string(draw.pool_size) + ", " + std::to_string(draw.wanderers) +
@@ -146,21 +147,22 @@ WandererPlan draw_wanderer(const Draw& draw, Random& random) {
         plan.is_hostile = random.one_in(5);
     }
     auto& errors = plan.client.tolerance.errors;
-    if (fates.short_waits) errors.insert({"53300", "57P03"});
-    if (fates.standbys) {
+    const Fates& tolerated = draw.tolerated;
+    if (tolerated.short_waits) errors.insert({"53300", "57P03"});
+    if (tolerated.standbys) {
         plan.client.tolerance.may_close = true;
         // The links to the primary have the same weather.
         errors.insert(
             {"08006", "08007", "40001", "57P01", "57P02", "57P03", "53300", "08P01", "57014"});
     }
-    if (fates.conflicts) errors.insert("40001");
-    if (fates.lies) errors.insert("25006");
-    if (fates.client_links) {
+    if (tolerated.conflicts) errors.insert("40001");
+    if (tolerated.lies) errors.insert("25006");
+    if (tolerated.client_links) {
         plan.client.tolerance.may_close = true;
         // Who is gone and does not say so holds its server.
         errors.insert({"57014", "08P01", "53300"});
     }
-    if (fates.node || fates.failovers) {
+    if (tolerated.node || tolerated.failovers) {
         plan.client.tolerance.may_close = true;
         errors.insert(
             {"08006", "08007", "40001", "57P01", "57P02", "57P03", "53300", "08P01", "57014"});

@@ -30,6 +30,7 @@ struct Fates {
 struct Draw {
     WorldOptions world;
     Fates fates;
+    Fates tolerated;  // What clients put up with: the fates, before any of them was left out.
     std::string mode;
     std::uint32_t pool_size = 1;
     std::uint32_t wanderers = 1;
@@ -38,6 +39,8 @@ struct Draw {
     ReadLevel levels[2] = {ReadLevel::Strong, ReadLevel::Strong};  // Of databases app and other.
 };
 
+// What the request does not want, whatever the seed says.
+void leave_out(const RunRequest& request, Draw& draw);
 // One node behind every database.
 Draw draw_single(const RunRequest& request);
 // A primary and its standbys.

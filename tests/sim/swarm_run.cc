@@ -80,6 +80,12 @@ RunResult run_swarm(const RunRequest& request) {
         result.last_lines = world.transcript().last_lines(request.lines);
     result.faults = world.transcript().faults();
     result.messages = world.transcript().messages();
+    result.is_cluster = world.nodes() > 1;
+    result.sessions = world.clients().size();
+    for (const auto& client : world.clients()) {
+        result.cancels += world.truth().client(client->number()).cancels_sent;
+    }
+    result.simulated = world.now() - Instant{};
     if (world.nodes() > 1) result.turns_on_primary = world.watch().routing().turns_on(0);
     for (std::uint32_t node = 1; node < world.nodes(); ++node) {
         result.turns_on_standbys += world.watch().routing().turns_on(node);
