@@ -24,7 +24,7 @@ void Core::client_bytes(ClientId id, ByteView bytes) {
     client.request_at = now_;
     switch (client.phase) {
         case Client::Phase::Session:
-            return client.is_leaving ? void() : session_bytes(client, bytes);
+            return session_bytes(client, bytes);
         case Client::Phase::Login:
             return login_bytes(client, bytes);
         case Client::Phase::UserLookup:
@@ -122,13 +122,6 @@ bool Core::pump(Client& client, ByteView bytes, session::Source source, std::siz
                 continue;
             }
             case session::Need::Terminate:
-                // What came before is done and answered, as by PostgreSQL; what follows is
-                // nobody's.
-                used = bytes.size();
-                if (is_owed(client)) {
-                    client.is_leaving = true;
-                    return true;
-                }
                 close_client(client, CloseMode::Flush, "client said good-bye");
                 return false;
             case session::Need::Close:
@@ -146,22 +139,8 @@ void Core::pump_held(Client& client) {
         if (!pump(client, input.view(), session::Source::Held, used)) return;
         release(input, used);
     }
-    if (client.is_leaving && end_if_left(client)) return;
     check_input(client);
     arm(client);
-}
-
-bool Core::is_owed(const Client& client) const {
-    if (!client.server) return false;
-    const session::ServerSession& server = *servers_.find(client.server)->session;
-    return !server.answers().empty() && !server.is_in_copy();
-}
-
-// True if the client is gone.
-bool Core::end_if_left(Client& client) {
-    if (client.is_waiting || !client.session->input().empty() || is_owed(client)) return false;
-    close_client(client, CloseMode::Flush, "client said good-bye");
-    return true;
 }
 
 // Reading goes on while a client waits, so that no system call is spent on a short wait; one that
@@ -319,10 +298,9 @@ void Core::forget_client(Client& client, const std::string& reason) {
     if (client.phase == Client::Phase::Console) --console_clients_;
     if (client.server) {
         Server& server = *servers_.find(client.server);
-        const bool mid_frame = client.session != nullptr && client.session->is_mid_frame();
         server.client = ClientId{};
         client.server = ServerId{};
-        orphan(server, mid_frame, client.is_leaving ? Farewell::Said : Farewell::None);
+        orphan(server, client);
     }
     end_load(client);
     if (client.tenant != nullptr) {

@@ -112,9 +112,6 @@ class Core {
     bool pump(Client& client, ByteView bytes, session::Source source, std::size_t& used);
     // The input that waited, again; after a lease was granted, say.
     void pump_held(Client& client);
-    // Its server has not answered all yet.
-    bool is_owed(const Client& client) const;
-    bool end_if_left(Client& client);
     void hold(ByteQueue& input, ByteView bytes);
     void release(ByteQueue& input, std::size_t used);
     bool must_hold(Client& client);
@@ -159,8 +156,7 @@ class Core {
     void abandon(Server& server, Client& client, wire::Refusal refusal);
     void pause_server(Server& server, bool pause);
     // A leased or cleaning server whose client has gone.
-    enum class Farewell : std::uint8_t { None, Said };
-    void orphan(Server& server, bool mid_frame, Farewell farewell);
+    void orphan(Server& server, const Client& client);
     void clean(Server& server);
     // Clean: to the pool, or closed.
     void park(Server& server);

@@ -117,7 +117,6 @@ void Core::after_bytes(Server& server, Client* client, session::ServerNews& news
         if (server.session->is_ready()) parameters_tried(*client, server, false);
         return;
     }
-    if (client->is_leaving && end_if_left(*client)) return;
     const config::PoolMode mode = client->tenant->config.pool_mode;
     // A server that has begun to say something unasked keeps nobody waiting: see park().
     if (server.session->is_idle()) {
@@ -203,7 +202,9 @@ void Core::server_blocked(ServerId id, bool blocked) {
 
 // --- Cleaning ---------------------------------------------------------------------------------
 
-void Core::orphan(Server& server, bool mid_frame, Farewell farewell) {
+void Core::orphan(Server& server, const Client& client) {
+    const bool mid_frame = client.session != nullptr && client.session->is_mid_frame();
+    const bool said_goodbye = client.session != nullptr && client.session->said_goodbye();
     if (server.session == nullptr || server.is_one_use) {
         return drop_server(server, {}, CloseMode::Flush);
     }
@@ -218,14 +219,15 @@ void Core::orphan(Server& server, bool mid_frame, Farewell farewell) {
     session.replay().forget();
     server.phase = Server::Phase::Cleaning;
     server.clean_step = Server::CleanStep::Drain;
-    const Duration patience = farewell == Farewell::Said
-                                  ? server.pool->tenant.config.query_timeout
-                                  : settings_->timeouts.server_clean_timeout();
-    const Instant deadline = deadline_after(now_, patience);
-    // Who said good-bye wanted what came before; who has just gone may have given it up.
-    if (farewell == Farewell::None && !session.answers().empty()) {
+    // PostgreSQL does what it was asked before a good-bye, however long that takes; nobody waits
+    // for the rest any more.
+    if (!session.answers().empty() && !said_goodbye)
         start_cancel(server, ClientId{}, ClientId{}, 0);
-    }
+    // Half a batch: its answers would never come, and a Sync alone would commit it.
+    if (session.is_unsynced()) session.fail_transaction(*effects_);
+    const Duration patience = said_goodbye ? server.pool->tenant.config.query_timeout
+                                           : settings_->timeouts.server_clean_timeout();
+    const Instant deadline = deadline_after(now_, patience);
     if (!deadline.is_never()) server_timers_.set(server.id.value, deadline);
     clean(server);
 }
@@ -251,6 +253,9 @@ void Core::clean(Server& server) {
                 server.must_reset || settings_->general.server_reset_query_always();
             server.must_reset = false;
             if (wants_reset && !reset.empty()) {
+                session::ParameterSet doubtful = *session.parameters();
+                doubtful.doubt_own();
+                session.set_parameters(parameters_.intern(std::move(doubtful)));
                 return session.send_query(reset, session::Asker::Settings, *effects_);
             }
             [[fallthrough]];

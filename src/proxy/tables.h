@@ -210,7 +210,6 @@ struct Client {
     bool is_waiting = false;  // In the line of `waits_in`, or (null) for another view.
     bool is_paused = false;   // We asked not to read it.
     bool is_blocked = false;  // It does not read.
-    bool is_leaving = false;  // It has said good-bye, and is owed answers.
     bool is_tls = false;
     bool is_unix = false;
     bool is_replication = false;

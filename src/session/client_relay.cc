@@ -126,7 +126,7 @@ std::size_t ClientSession::Relay::split(Byte tag, ByteView bytes, std::size_t si
 std::size_t ClientSession::Relay::dispatch(Byte tag, ByteView bytes, std::size_t size) {
     switch (tag) {
         case 'X':
-            return need(Need::Terminate);
+            return say_goodbye();
         case 'S':
             return sync(bytes, size);
         case 'H':
@@ -198,6 +198,13 @@ std::size_t ClientSession::Relay::refuse(wire::Refusal refusal) {
 std::size_t ClientSession::Relay::need(Need what) {
     step.need = what;
     return 0;
+}
+
+// PostgreSQL reads it when it has done what was asked before, and sent the answers.
+std::size_t ClientSession::Relay::say_goodbye() {
+    client.said_goodbye_ = true;
+    const bool is_owed = server != nullptr && server->owes_ready() && !server->is_in_copy();
+    return is_owed ? stall() : need(Need::Terminate);
 }
 
 std::size_t ClientSession::Relay::drop(ByteView bytes, std::size_t size) {

@@ -58,6 +58,7 @@ struct ClientSession::Relay {
     std::size_t refuse_size(Byte tag, std::size_t size);
     std::size_t refuse_sync();
     std::size_t need(Need what);
+    std::size_t say_goodbye();
     std::size_t drop(ByteView bytes, std::size_t size);
     // Passes the message on, as much as is there; the rest follows by itself.
     std::size_t forward(ByteView bytes, std::size_t size);

@@ -425,6 +425,11 @@ void ClientSession::Relay::answer_error(const Bytes& error) {
         expect(Expected::LocalError).name = to_string(ByteView(error));
     }
     if (must_fail) fail_transaction();
+    if (std::exchange(client.deferred_, nullptr) != nullptr) {
+        // No server knows of the transaction: it fails here.
+        client.lost_ = std::make_unique<LostTransaction>(LostTransaction::EndsAt::Rollback);
+        return client.lost_->skip();
+    }
     client.skips_to_sync_ = true;
 }
 

@@ -113,6 +113,13 @@ void ParameterSet::remove(std::string_view name) {
                   [name](const Parameter& p) { return same_parameter_name(p.name, name); });
 }
 
+void ParameterSet::doubt_own() {
+    for (Parameter& parameter : parameters_) {
+        // No value of PostgreSQL's has a zero byte.
+        if (!parameter.is_reported) parameter.value.assign(1, '\0');
+    }
+}
+
 std::uint64_t ParameterSet::hash() const {
     std::uint64_t hash = parameters_.size();
     for (const Parameter& parameter : parameters_) {

@@ -353,15 +353,22 @@ ServerSession::Relay::Verdict ServerSession::Relay::command_complete(ByteView bo
 
 // What a command does to the state that pgweir keeps for the session.
 void ServerSession::Relay::command_effects(std::string_view command_tag, Expectation& entry) {
-    if (command_tag == "DISCARD ALL" || command_tag == "RESET") {
+    if (command_tag == "DISCARD ALL") {
         // Parameters that pgweir had set are back to the server's defaults.
         ParameterSet reported;
         for (const Parameter& parameter : server.facts_.parameters->all()) {
             if (parameter.is_reported) reported.put(parameter.name, parameter.value, true);
         }
         server.facts_.parameters = server.parameter_directory_.intern(std::move(reported));
-        if (client != nullptr && entry.asker == Asker::Client) client->note_reset();
+    } else if (command_tag == "RESET" && entry.asker != Asker::Settings) {
+        // Of one parameter or of all, and it may be rolled back. (What pgweir itself resets for a
+        // client is known.)
+        ParameterSet doubtful = *server.facts_.parameters;
+        doubtful.doubt_own();
+        server.facts_.parameters = server.parameter_directory_.intern(std::move(doubtful));
     }
+    const bool resets = command_tag == "DISCARD ALL" || command_tag == "RESET";
+    if (resets && client != nullptr && entry.asker == Asker::Client) client->note_reset();
     if (command_tag == "DISCARD ALL" || command_tag == "DEALLOCATE ALL") {
         server.statements_.clear();
         if (client != nullptr && entry.asker == Asker::Client) client->forget_statements();

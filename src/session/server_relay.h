@@ -68,6 +68,9 @@ struct ServerSession::Relay {
     Verdict command_complete(ByteView body);
     Verdict parameter_status(ByteView body);
     Verdict error(ByteView body);
+    // The error with the client's name of the statement that `entry` means; empty if its words have
+    // no other name of it.
+    Bytes in_words_of_client(ByteView body, std::string_view words, const Expectation& entry) const;
     Verdict ready_for_query(ByteView body);
     void end_answer();
     void command_effects(std::string_view command_tag, Expectation& entry);

@@ -46,6 +46,9 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
     const bool is_taken_back = server.replay_.holds() && server.is_standby_ && client != nullptr &&
                                (asker == Asker::Client || asker == Asker::Pgweir) &&
                                is_refusal_of_standby(fields->sqlstate);
+    const Bytes renamed = asker == Asker::Client
+                              ? in_words_of_client(body, fields->message, server.answers_.front())
+                              : Bytes();
     const bool is_in_doubt = asker == Asker::Client && is_doubtful(fields->sqlstate);
     switch (server.answers_.front().kind) {
         case Expected::Query:
@@ -75,7 +78,37 @@ ServerSession::Relay::Verdict ServerSession::Relay::error(ByteView body) {
         server.doubt_ = to_string(body);
         return Verdict::Swallow;
     }
+    if (!renamed.empty()) {
+        send(effects.keep(renamed));
+        return Verdict::Swallow;
+    }
     return asker == Asker::Client || asker == Asker::Pgweir ? Verdict::Pass : Verdict::Swallow;
+}
+
+Bytes ServerSession::Relay::in_words_of_client(ByteView body, std::string_view words,
+                                               const Expectation& entry) const {
+    static constexpr std::string_view kDigits = "0123456789";
+    if (client == nullptr || !entry.statement) return {};
+    const std::size_t begin = words.find(kServerStatementPrefix);
+    if (begin == std::string_view::npos || begin == 0 || words[begin - 1] != '"') return {};
+    const std::size_t end = words.find_first_not_of(kDigits, begin + kServerStatementPrefix.size());
+    if (end == std::string_view::npos || words[end] != '"') return {};
+    std::optional<std::string_view> name = entry.name;
+    if (name->empty()) name = client->name_of(entry.statement);
+    if (!name) return {};
+    const std::string_view text = as_text(body);
+    const auto at = static_cast<std::size_t>(words.data() - text.data());
+    Bytes message;
+    message.push_back('E');
+    message.resize(kHeaderBytes);
+    const auto append = [&message](std::string_view part) {
+        message.insert(message.end(), part.begin(), part.end());
+    };
+    append(text.substr(0, at + begin));
+    append(*name);
+    append(text.substr(at + end));
+    store_u32(message.data() + 1, static_cast<std::uint32_t>(message.size() - 1));
+    return message;
 }
 
 bool ServerSession::Relay::is_doubtful(std::string_view sqlstate) const {

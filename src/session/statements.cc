@@ -151,6 +151,13 @@ StatementRef ClientStatements::remove(std::string_view name) {
     return statement;
 }
 
+std::optional<std::string_view> ClientStatements::name_of(const StatementRef& statement) const {
+    for (const auto& [name, named] : named_) {
+        if (named == statement) return name;
+    }
+    return std::nullopt;
+}
+
 void ClientStatements::clear() {
     for (const auto& [name, statement] : named_) directory_.remove_bytes(cost(name));
     named_.clear();

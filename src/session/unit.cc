@@ -64,6 +64,16 @@ void add(const sql::Verdict& verdict, std::string_view text, const UnitContext& 
     facts.may_change_schema |= verdict.may_change_schema;
 }
 
+// The rest of a Bind, behind its names: no values, and at most one format for them.
+bool brings_nothing(ByteView rest) {
+    if (rest.size() < 2) return false;
+    const std::size_t formats = load_u16(rest.data());
+    std::size_t at = 2 + 2 * formats;
+    if (formats > 1 || rest.size() < at + 4 || load_u16(rest.data() + at) != 0) return false;
+    at += 2;
+    return rest.size() == at + 2 + 2 * std::size_t{load_u16(rest.data() + at)};
+}
+
 // Names that a batch defines, as far as a few of them go; a batch with more of them is not judged.
 template <typename Value>
 class BatchNames {
@@ -159,6 +169,9 @@ class BatchJudge {
             is_strange_ = true;
             return;
         }
+        // Whether it is wrong, and what a named portal of it may do later, the server says.
+        is_plain_ =
+            is_plain_ && head->portal.empty() && brings_nothing(body.subspan(head->rest_at));
         const std::optional<Known> known = statement(head->statement);
         if (!known || !portals_.put(head->portal, *known)) is_strange_ = true;
     }
@@ -223,7 +236,7 @@ class BatchJudge {
             unit_.reason = sql::Reason::TransactionControl;
         }
         if (executed_count_ != 1 || parsed_count_ > 1) return;
-        unit_.step = executed_.verdict.transaction;
+        if (is_plain_) unit_.step = executed_.verdict.transaction;
         unit_.access = executed_.verdict.access;
         unit_.is_serializable = executed_.verdict.is_serializable;
         unit_.own = executed_.verdict.own;
@@ -244,6 +257,7 @@ class BatchJudge {
     bool controls_ = false;  // Begins, ends or changes a transaction.
     bool is_read_only_block_ = false;
     bool is_strange_ = false;
+    bool is_plain_ = true;  // No Bind brings values or a portal's name.
 };
 
 Unit judge_query(ByteView bytes, const UnitContext& context) {

@@ -111,6 +111,8 @@ class ClientSession {
     const ByteQueue& input() const { return input_; }
     // More messages are in flight than a server should owe: goes on when it owes fewer.
     bool is_stalled() const { return is_stalled_; }
+    // What it has asked before is still to be done, even if it has closed its connection by now.
+    bool said_goodbye() const { return said_goodbye_; }
     // A message was begun and not ended.
     bool is_mid_frame() const { return streaming_ > 0 || (!input_.empty() && is_partial_); }
 
@@ -168,6 +170,9 @@ class ClientSession {
         if (committed_ != wanted_) committed_ = wanted_;
     }
     void parameter_reported(std::string_view name, std::string_view value);
+    std::optional<std::string_view> name_of(const StatementRef& statement) const {
+        return statements_ != nullptr ? statements_->name_of(statement) : std::nullopt;
+    }
     void forget_statements();
     void forget_statement(std::string_view name);
     void restore_statement(std::string_view name, const StatementRef& statement);
@@ -200,6 +205,7 @@ class ClientSession {
     State state_ = State::Idle;
     bool skips_to_sync_ = false;
     bool is_stalled_ = false;
+    bool said_goodbye_ = false;
     bool is_partial_ = false;
     bool streaming_to_server_ = false;
     bool is_bound_ = false;

@@ -39,6 +39,9 @@ class ParameterSet {
     const Parameter* find(std::string_view name) const;
     void put(std::string_view name, std::string_view value, bool is_reported);
     void remove(std::string_view name);
+    // What pgweir has set by itself may have been reset since: it equals no value, and is still to
+    // be reset for whoever does not want it.
+    void doubt_own();
     const std::vector<Parameter>& all() const { return parameters_; }
     bool empty() const { return parameters_.empty(); }
     bool operator==(const ParameterSet& other) const { return parameters_ == other.parameters_; }

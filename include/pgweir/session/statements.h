@@ -155,6 +155,8 @@ class ClientStatements {
     // False if the directory's bound is reached.
     bool put(std::string_view name, const StatementRef& statement);
     StatementRef remove(std::string_view name);
+    // A name of that statement, looked for among all; nothing if it has none.
+    std::optional<std::string_view> name_of(const StatementRef& statement) const;
     void clear();
     std::size_t size() const { return named_.size(); }
 

@@ -269,6 +269,15 @@ TEST_CASE("a server that is never idle is closed all the same when its lifetime 
     CHECK(world.asked(world.opened()[1]) == "Q(SELECT 2)");
 }
 
+TEST_CASE("half a batch of a client that has left is rolled back at once") {
+    Ready world;
+    world.say(world.alice, client::parse("", "INSERT") + client::bind("") + client::execute());
+    world.asked(world.one);
+    world.tell(ClientClosed{world.alice, "reset"});
+    // A Sync alone would commit.
+    CHECK(world.asked(world.one) == "B(,pgweir_0) S");
+}
+
 TEST_CASE("an idle server that speaks is closed, and no client hears it") {
     Ready world;
     world.answer(world.one, one_row());

@@ -3,6 +3,7 @@
 // breaking the protocol.
 #include <doctest/doctest.h>
 
+#include "pgweir/wire/error_response.h"
 #include "unit/session/conversation.h"
 
 namespace pgweir::session {
@@ -426,6 +427,69 @@ TEST_CASE("a huge message is passed on as it comes, and nothing of it is kept") 
     CHECK(talk.to_server == query);
     talk.server_says(s::error("54000") + s::ready());
     CHECK(talk.heard() == "E(ERROR,54000) Z(I)");
+}
+
+// --- Names in errors --------------------------------------------------------------------------
+
+TEST_CASE("an error names a statement as its client does") {
+    const auto words = [](std::string_view text) {
+        return testing::said([&](Bytes& out) {
+            wire::error_response(out, {.severity = "ERROR",
+                                       .severity_invariant = "ERROR",
+                                       .sqlstate = "08P01",
+                                       .message = text,
+                                       .detail = "\"pgweir_1\""});
+        });
+    };
+    const auto heard = [](Conversation& talk) {
+        const Bytes bytes = std::exchange(talk.to_client, {});
+        REQUIRE(bytes.size() > 5);
+        const auto fields =
+            wire::read_error_fields(ByteView(bytes).subspan(5, load_u32(bytes.data() + 1) - 4));
+        REQUIRE(fields);
+        CHECK(fields->detail == "\"pgweir_1\"");
+        return std::string(fields->message);
+    };
+    Conversation talk;
+    prepare(talk);
+    talk.client_says(c::bind("a") + c::sync());
+    talk.server_says(words("statement \"pgweir_1\" requires 2") + s::ready());
+    CHECK(heard(talk) == "statement \"a\" requires 2");
+    talk.client_says(c::parse("a", "SELECT 2") + c::sync());
+    talk.server_says(words("\"pgweir_1\" already exists") + s::ready());
+    CHECK(heard(talk) == "\"a\" already exists");
+    for (std::string_view text : {"\"pgweir_1", "pgweir_1\"", "\"pgweir_x\"", "", "\"pgweir_"}) {
+        CAPTURE(text);
+        talk.client_says(c::bind("a") + c::sync());
+        talk.server_says(words(text) + s::ready());
+        CHECK(heard(talk) == text);
+    }
+}
+
+// --- Good-byes ----------------------------------------------------------------------------------
+
+TEST_CASE("who says good-bye behind a question hears the answer first") {
+    Conversation talk;
+    talk.client_says(c::query("INSERT") + message('X'));
+    CHECK(talk.asked() == "Q(INSERT)");
+    CHECK_FALSE(talk.is_terminated);
+    CHECK(talk.client.said_goodbye());
+    talk.server_says(s::complete("INSERT 0 1") + s::ready());
+    CHECK(talk.heard() == "C(INSERT 0 1) Z(I)");
+    CHECK(talk.is_terminated);
+}
+
+TEST_CASE("who says good-bye in the middle of a batch, or of COPY, is not waited for") {
+    {
+        Conversation talk;
+        talk.client_says(c::parse("", "INSERT") + c::bind("") + c::execute() + message('X'));
+        CHECK(talk.is_terminated);
+    }
+    Conversation talk;
+    talk.client_says(c::query("COPY t FROM STDIN") + message('X'));
+    CHECK_FALSE(talk.is_terminated);
+    talk.server_says(s::copy_in());
+    CHECK(talk.is_terminated);
 }
 
 }  // namespace pgweir::session

@@ -154,6 +154,33 @@ TEST_CASE_FIXTURE(Split, "a transaction without a statement needs no server") {
     CHECK(talk.asked() == "");
 }
 
+TEST_CASE_FIXTURE(Split,
+                  "a BEGIN with values, formats or a named portal is the server's to answer") {
+    const auto begin_by = [](std::string_view bind) {
+        return c::parse("", "BEGIN") + testing::message('B', bind) + c::execute() + c::sync();
+    };
+    using namespace std::string_view_literals;
+    for (std::string_view bind : {"\0\0\0\2\0\0\0\0\0\0\0\0"sv,
+                                  "\0\0\0\0\0\1\xff\xff\xff\xff\0\0"sv, "p\0\0\0\0\0\0\0\0"sv}) {
+        Split split;
+        split.talk.client_says(begin_by(bind));
+        CHECK(split.talk.heard().empty());
+        CHECK(split.talk.is_leased());
+    }
+    talk.client_says(begin_by("\0\0\0\1\0\0\0\0\0\1\0\1"sv));
+    CHECK(talk.heard() == "1 2 C(BEGIN) Z(T)");
+}
+
+TEST_CASE_FIXTURE(Split, "a transaction that no server knows of fails by a malformed Flush") {
+    talk.client_says(c::query("BEGIN"));
+    talk.heard();
+    talk.client_says(testing::message('H', "x") + c::sync() + c::query("SELECT 1"));
+    CHECK(talk.heard() == "E(ERROR,08P01) Z(E) E(ERROR,25P02) Z(E)");
+    talk.client_says(c::query("ROLLBACK"));
+    CHECK(talk.heard() == "C(ROLLBACK) Z(I)");
+    CHECK(talk.asked().empty());
+}
+
 TEST_CASE_FIXTURE(Split, "READ ONLY may be said behind BEGIN") {
     talk.client_says(c::query("BEGIN") + c::query("SET TRANSACTION READ ONLY"));
     CHECK(talk.heard() == "C(BEGIN) Z(T) C(SET) Z(T)");

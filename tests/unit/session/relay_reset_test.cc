@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: PostgreSQL
+// RESET, by a client or by pgweir itself: what is believed of a server's settings afterwards.
+#include <doctest/doctest.h>
+
+#include "unit/session/conversation.h"
+
+namespace pgweir::session {
+
+namespace {
+
+namespace c = testing::client;
+namespace s = testing::server;
+
+Said result() {
+    return s::row() + s::complete("SELECT 1");
+}
+
+// A second client of the same worker.
+struct Other {
+    explicit Other(Conversation& talk)
+        : client(ClientId{2}, talk.rules(), talk.statements(), talk.parameters(),
+                 talk.parameters().empty_set()) {}
+    ClientSession client;
+};
+
+}  // namespace
+
+TEST_CASE("a RESET leaves nothing to the next client of what pgweir has set for this one") {
+    Conversation talk;
+    ParameterSet wanted;
+    wanted.put("search_path", "mine", false);
+    wanted.put("work_mem", "1MB", false);
+    talk.client.set_wanted(talk.parameters().intern(wanted));
+    const std::string settings =
+        "SELECT pg_catalog.set_config(E'search_path',E'mine',false);"
+        "SELECT pg_catalog.set_config(E'work_mem',E'1MB',false);";
+    talk.client_says(c::query("SELECT 1"));
+    CHECK(talk.asked() == "Q(" + settings + ") Q(SELECT 1)");
+    const Said were_set = s::columns() + result() + s::columns() + result() + s::ready();
+    talk.server_says(were_set + s::columns() + result() + s::ready());
+
+    // One of them, or all: the tag is the same.
+    talk.client_says(c::query("RESET work_mem"));
+    talk.server_says(s::complete("RESET") + s::ready());
+    talk.asked();
+    Other other(talk);
+    talk.lend_server_to(other.client, c::query("SELECT 2"),
+                        s::complete("RESET") + s::complete("RESET") + s::ready() + s::columns() +
+                            result() + s::ready());
+    CHECK(talk.asked() == R"(Q(RESET "search_path";RESET "work_mem";) Q(SELECT 2))");
+
+    // And it gets its own again, once.
+    talk.client_says(c::query("SELECT 3"));
+    CHECK(talk.asked() == "Q(" + settings + ") Q(SELECT 3)");
+    talk.server_says(were_set + s::columns() + result() + s::ready());
+    talk.client_says(c::query("SELECT 4"));
+    CHECK(talk.asked() == "Q(SELECT 4)");
+}
+
+TEST_CASE("pgweir's own RESET does not make it forget what it has set in the same breath") {
+    Conversation talk;
+    Other other(talk);
+    ParameterSet theirs;
+    theirs.put("work_mem", "1MB", false);
+    other.client.set_wanted(talk.parameters().intern(theirs));
+    const Said was_set = s::columns() + result() + s::ready();
+    talk.lend_server_to(other.client, c::query("SELECT 1"),
+                        was_set + s::columns() + result() + s::ready());
+    talk.asked();
+    ParameterSet mine;
+    mine.put("search_path", "mine", false);
+    talk.client.set_wanted(talk.parameters().intern(mine));
+    talk.client_says(c::query("SELECT 2"));
+    CHECK(talk.asked() ==
+          "Q(RESET \"work_mem\";SELECT pg_catalog.set_config(E'search_path',E'mine',false);) "
+          "Q(SELECT 2)");
+    talk.server_says(s::complete("RESET") + was_set + s::columns() + result() + s::ready());
+    Other third(talk);
+    talk.lend_server_to(third.client, c::query("SELECT 3"),
+                        s::complete("RESET") + s::ready() + s::columns() + result() + s::ready());
+    CHECK(talk.asked() == R"(Q(RESET "search_path";) Q(SELECT 3))");
+}
+
+TEST_CASE("what pgweir resets before a client's session has begun leaves no doubt of the rest") {
+    Conversation talk;
+    ParameterSet actual;
+    actual.put("work_mem", "1MB", false);
+    talk.server.set_parameters(talk.parameters().intern(actual));
+    talk.server.send_query("RESET search_path", Asker::Settings, talk.effects());
+    talk.server_says(s::complete("RESET") + s::ready());
+    CHECK(*talk.server.parameters() == actual);
+}
+
+}  // namespace pgweir::session
