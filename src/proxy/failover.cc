@@ -21,6 +21,8 @@ namespace {
 // A node that was just promoted is not met with everybody at once.
 constexpr std::size_t kBatchFirst = 16;
 constexpr Duration kBatchPause = Duration::milliseconds(5);
+// While a switchover is under way, it is asked so often whether it has ended.
+constexpr Duration kSwitchoverPause = Duration::seconds(1);
 
 // A server of the node that believes it can write must go. While there is no primary at all, one
 // that can't be reached may still be it.
@@ -285,9 +287,13 @@ void Core::watch_primary(ClusterEntry& entry) {
 void Core::tell_primary_lost(ClusterEntry& entry) {
     const std::string& command = settings_->cluster.on_primary_lost();
     if (entry.primary_lost_at.is_never() || command.empty()) return;
-    // One that is switched over goes by order.
-    if (entry.observed->switched_from()) entry.primary_lost_at = now_;
-    const Instant due = entry.primary_lost_at + settings_->cluster.on_primary_lost_delay();
+    const Duration delay = settings_->cluster.on_primary_lost_delay();
+    Instant due = entry.primary_lost_at + delay;
+    if (entry.observed->switched_from()) {
+        // It goes by order. Whether another one has come is asked again when that has ended.
+        entry.primary_lost_at = now_;
+        due = now_ + std::max(delay, kSwitchoverPause);
+    }
     if (due > now_) {
         failover_deadline_ = std::min(failover_deadline_, due);
         return;

@@ -42,7 +42,8 @@ TEST_CASE("a RESET leaves nothing to the next client of what pgweir has set for 
     // One of them, or all: the tag is the same.
     talk.client_says(c::query("RESET work_mem"));
     talk.server_says(s::complete("RESET") + s::ready());
-    talk.asked();
+    CHECK(talk.asked() == "Q(RESET work_mem) Q(" + settings + ")");
+    talk.server_says(were_set);
     Other other(talk);
     talk.lend_server_to(other.client, c::query("SELECT 2"),
                         s::complete("RESET") + s::complete("RESET") + s::ready() + s::columns() +

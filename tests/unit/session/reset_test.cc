@@ -28,7 +28,7 @@ ParameterSet by_itself() {
 struct Berliner : Conversation {
     Berliner() : Conversation({}, statement_hash, at_login(), by_itself()) {
         client_says(c::query("BEGIN"));
-        CHECK(asked().starts_with("Q(SET "));
+        CHECK(brings_both(asked()));
         server_says(settings());
         server_says(s::complete("BEGIN") + s::ready('T'));
         client_says(c::query("COMMIT"));
