@@ -23,6 +23,10 @@ TEST_CASE("a command runs by the shell, with what it is told, and the log tells 
     Loop loop;
     HeardLog log;
     CommandRunner runner(loop.get(), log);
+    // As a worker's loop, it has something to wait for.
+    const Handle<uv_timer_t> alive = make_timer(loop.get(), nullptr);
+    uv_timer_start(
+        alive.get(), [](uv_timer_t*) {}, 1000, 1000);
     const auto ends = [&] { return run_until(loop, [&] { return !log.lines.empty(); }); };
     SUBCASE("well") {
         runner.run({"test \"$PGWEIR_PRIMARY\" = 'db1:5432' && test -n \"$PATH\"",
