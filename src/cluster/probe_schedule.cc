@@ -68,7 +68,10 @@ ProbeOver ProbeSchedule::over_of(const Entry& entry, Instant now) const {
 // node that has become slow is not lost for ever.
 Duration ProbeSchedule::timeout_of(const Entry& entry, ProbeOver over) const {
     const bool is_new = over == ProbeOver::New;
-    const Duration usual = (is_new ? entry.fresh : entry.open).median();
+    // New connections are seldom looked over: until enough is known of them, the open one has to
+    // do.
+    Duration usual = (is_new ? entry.fresh : entry.open).median();
+    if (is_new && !usual) usual = entry.open.median();
     if (!usual) return rules_.probe_timeout;
     const Duration floor = is_new ? kTimeoutMinNew : kTimeoutMin;
     const Duration patience = std::max(floor, usual * kPatience);

@@ -254,6 +254,23 @@ TEST_CASE("a look's timeout follows what is usual, and grows while looks fail") 
     CHECK(last == Duration::seconds(1));
 }
 
+TEST_CASE("a first failure is made certain of soon, though nothing is known of new connections") {
+    Prober p;
+    p.run_ms(8000);
+    p.cluster.want_sample(kTwo, p.now);
+    REQUIRE(p.due().size() == 1);
+    p.pass_ms(100);
+    p.fails(kTwo, "timeout");
+    int seen = 0;
+    for (const ProbeOrder& order : p.due()) {
+        if (order.node != kTwo) continue;
+        ++seen;
+        CHECK(order.over == ProbeOver::New);
+        CHECK(order.timeout == Duration::milliseconds(250));
+    }
+    CHECK(seen == 1);
+}
+
 TEST_CASE("a late look raises suspicion, but a network that is always slow does not for ever") {
     Prober p;
     p.run_ms(8000);
