@@ -16,7 +16,9 @@ std::vector<std::string> environment_of(const RunCommand& order) {
     for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
         all.emplace_back(*entry);
     }
-    for (const auto& [name, value] : order.environment) all.push_back(name + "=" + value);
+    for (const auto& [name, value] : order.environment) {
+        all.emplace_back(name).append("=").append(value);
+    }
     return all;
 }
 
@@ -29,6 +31,7 @@ void CommandRunner::run(const RunCommand& order) {
     std::array<char*, 4> arguments = {shell.data(), flag.data(), command.data(), nullptr};
     std::vector<std::string> environment = environment_of(order);
     std::vector<char*> variables;
+    variables.reserve(environment.size() + 1);
     for (std::string& entry : environment) variables.push_back(entry.data());
     variables.push_back(nullptr);
     std::array<uv_stdio_container_t, 3> streams{};
