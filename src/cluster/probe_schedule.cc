@@ -116,8 +116,11 @@ void ProbeSchedule::ended(NodeId node, const Observation& seen, Instant now) {
         return;
     }
     if (!entry->is_under_way) return;
-    const Duration took = seen.ended_at - seen.started_at;
-    (entry->over == ProbeOver::New ? entry->fresh : entry->open).add(took);
+    // How long a look was waited for in vain says nothing of what is usual.
+    if (seen.answered()) {
+        const Duration took = seen.ended_at - seen.started_at;
+        (entry->over == ProbeOver::New ? entry->fresh : entry->open).add(took);
+    }
     settle(*entry, !seen.answered(), now);
 }
 
