@@ -6,8 +6,7 @@
 // Only whole units outside of a transaction are copied, and only while all that is in flight are
 // such units, of one kind: what is taken back is always everything from one unit on.
 //
-//   Kind::Reads     on a standby, where nothing can have been written; on the primary only of what
-//   is
+//   Kind::Reads     on a standby, where nothing can have been written; on the primary, of what is
 //                   known to write nothing. They run again if the server is lost, or if a standby
 //                   refuses them.
 //   Kind::Refusals  on the primary: they may have had an effect, unless the node says that it is

@@ -36,9 +36,9 @@ struct ServerNews {
     bool settings_failed = false;     // What pgweir put in front of the client's messages failed.
     bool opened_transaction = false;  // In statement mode; the client was not told.
     bool closes_client = false;       // The server ended the session for what this client did.
-    bool definitions_changed =
-        false;                   // By ALTER, DROP and the like, or the end of their transaction.
-    bool role_reported = false;  // in_hot_standby has changed.
+    bool role_reported = false;       // in_hot_standby has changed.
+    // ALTER, DROP and the like, and once more at the end of their transaction.
+    bool definitions_changed = false;
     // A standby refused the front unit, of whose answer the client has seen nothing: it runs again
     // elsewhere. The answers still owed are nobody's.
     bool refused_unit = false;

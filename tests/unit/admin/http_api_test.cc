@@ -6,22 +6,16 @@
 
 #include <string>
 
+#include "support/http_asked.h"
+
 using namespace pgweir;
 using namespace pgweir::admin;
 
 namespace {
 
-constexpr std::string_view kToken = "0123456789abcdef";
-
-wire::HttpRequest get(std::string path) {
-    return {.method = "GET", .path = std::move(path)};
-}
-wire::HttpRequest order(std::string path, wire::HttpPairs arguments = {}) {
-    return {.method = "POST",
-            .path = std::move(path),
-            .arguments = std::move(arguments),
-            .authorization = "Bearer " + std::string(kToken)};
-}
+constexpr std::string_view kToken = testing::kHttpToken;
+using testing::get;
+using testing::order;
 
 AdminCommand command_of(const wire::HttpRequest& request) {
     const auto read = read_http(request, kToken);

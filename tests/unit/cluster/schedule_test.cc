@@ -271,6 +271,32 @@ TEST_CASE("a first failure is made certain of soon, though nothing is known of n
     CHECK(seen == 1);
 }
 
+TEST_CASE("looks that were waited for in vain make no later one wait longer") {
+    Prober p;
+    p.run_ms(8000);
+    int seen = 0;
+    for (int i = 0; i < 20; ++i) {
+        p.cluster.want_sample(kTwo, p.now);
+        p.due();
+        p.fails(kTwo, "timeout");
+        for (const ProbeOrder& order : p.due()) {
+            if (order.node != kTwo) continue;
+            ++seen;
+            REQUIRE(order.over == ProbeOver::New);
+            CHECK(order.timeout == Duration::milliseconds(250));
+        }
+        Observation silent;
+        silent.started_at = p.now;
+        p.pass_ms(900);
+        silent.ended_at = p.now;
+        silent.over = ProbeOver::New;
+        silent.failure = "timeout";
+        p.cluster.observe(kTwo, silent, p.now);
+        p.run_ms(1500);
+    }
+    CHECK(seen == 20);
+}
+
 TEST_CASE("a late look raises suspicion, but a network that is always slow does not for ever") {
     Prober p;
     p.run_ms(8000);

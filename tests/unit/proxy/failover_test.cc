@@ -319,26 +319,6 @@ TEST_CASE("a standby that was not looked at since its server logged in serves no
     CHECK(has(s.world.asked(s.on_one), "Q(select 2)"));
 }
 
-TEST_CASE("a standby that was not looked at since its server logged in serves no bound read") {
-    Demoted s;
-    const ClientId bob = s.world.connect();
-    s.world.heard(bob);
-    see(s.world, kTwo, {.in_recovery = true});
-    s.world.say(bob, client::query("select 1"));
-    REQUIRE(has(s.world.asked(s.on_two), "Q(select 1)"));
-    s.world.answer(s.on_two, server::columns() + server::row() + server::complete("SELECT 1") +
-                                 server::ready());
-    // It may have restarted, further back than what bob has read.
-    s.world.tell(ServerClosed{s.on_two, "end of file"});
-    s.world.pass(Duration::milliseconds(1));
-    const ServerId again = s.world.opened_to("two");
-    REQUIRE(again);
-    s.world.log_in(again);
-    s.world.say(bob, client::query("select 2"));
-    CHECK_FALSE(has(s.world.asked(again), "select 2"));
-    CHECK(has(s.world.asked(s.on_one), "Q(select 2)"));
-}
-
 TEST_CASE("SHOW EVENTS tells what happened to the nodes") {
     Settled s;
     lose(s.world, kOne);

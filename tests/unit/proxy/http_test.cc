@@ -2,6 +2,7 @@
 // An HTTP order is a console command by another door.
 #include <doctest/doctest.h>
 
+#include "support/http_asked.h"
 #include "unit/proxy/ready.h"
 
 namespace pgweir::proxy {
@@ -10,16 +11,9 @@ namespace {
 
 const std::string kHttp = "[http]\ntoken = \"0123456789abcdef\"\norder_timeout = \"30s\"\n";
 
-wire::HttpRequest get(std::string path) {
-    return {.method = "GET", .path = std::move(path)};
-}
-wire::HttpRequest order(std::string path, wire::HttpPairs arguments = {}) {
-    return {.method = "POST",
-            .path = std::move(path),
-            .arguments = std::move(arguments),
-            .authorization = "Bearer 0123456789abcdef",
-            .from = "10.0.0.9:4000"};
-}
+using testing::get;
+using testing::order;
+
 bool has(const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
 }
