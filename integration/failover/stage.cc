@@ -109,9 +109,9 @@ void check(const Outcome& outcome, double notice_ms_max) {
     CHECK(outcome.verdict.missing == 0);
     // Each client has one operation in flight at most.
     CHECK(outcome.errors() <= kBusyClients);
-    // And its session may have seen a place that nobody can be sure of any more: what the primary
-    // was seen to have inserted lies ahead of what a standby has received, also of commits that
-    // wait for one. That is told once.
+    // And its session may have seen a place that nobody can be sure of any more: while the set of
+    // synchronous standbys changes, what the primary was seen to have inserted has to do, and that
+    // lies ahead of what a standby has received. It is told once.
     CHECK(outcome.verdict.lost_places <= kBusyClients);
     CHECK(outcome.notice_ms < notice_ms_max);
 }
